@@ -1,0 +1,36 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# Stamped by the locks and the four package files: a changed lock installs anew, an unchanged one costs nothing.
+PACKAGES := shared services/control_plane services/recorder services/camera_simulator
+$(VENV)/.installed: requirements/development.txt $(PACKAGES:%=%/pyproject.toml)
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) ..."
+	@$(VENV)/bin/pip install --quiet --require-hashes --requirement requirements/development.txt
+	@$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation $(PACKAGES:%=--editable %)
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.installed ## Install everything into .venv, both commands in .venv/bin
+
+.PHONY: test
+test: setup ## Run every test; what they need is installed and started by itself
+	@$(VENV)/bin/pytest $(TEST_ARGS)
+
+.PHONY: check
+check: setup ## Format, lint, types, boundaries
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+.PHONY: format
+format: setup ## Put every file into the house format
+	@$(VENV)/bin/ruff format .
+	@$(VENV)/bin/ruff check --fix .

@@ -1,0 +1,48 @@
+"""The camera, as recorders see it."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from camfleet_contract.messages import Message, Name, Text
+
+
+class CameraType(StrEnum):
+    """How a camera is reached."""
+
+    IP = "ip"
+    RTSP = "rtsp"
+    WEBCAM = "webcam"
+
+
+class RecordQuality(StrEnum):
+    """What predecessor clients re-encoded to. Our recorder copies packets and only reports it."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class RecordingMode(StrEnum):
+    """Who records a camera: the control plane's own side, or a recorder at the site."""
+
+    BACKEND = "backend"
+    LOCAL_CLIENT = "local_client"
+
+
+class Camera(Message):
+    """A camera of the site, with the credentials that its stream needs: never log it."""
+
+    id: UUID
+    name: Name
+    ip_address: Text = ""
+    rtsp_url: Text
+    """With user and password, percent-encoded."""
+    rtsp_url_sub: Text | None = None
+    camera_type: CameraType = CameraType.RTSP
+    location: Text | None = None
+    record_quality: RecordQuality = RecordQuality.MEDIUM
+
+    def __repr__(self) -> str:
+        return f"Camera(id={self.id}, name={self.name!r})"
+
+    __str__ = __repr__
