@@ -1,1 +1,1 @@
-"""The contract between camfleet's control plane and its recorders: messages and schedule rules, without I/O or a clock."""
+"""What camfleet's control plane and its recorders agree on: messages and schedule rules, without I/O or a clock."""

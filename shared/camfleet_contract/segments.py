@@ -70,7 +70,7 @@ class RefusalCode(StrEnum):
 
 
 class UploadSession(Message):
-    """A resumable upload that the control plane opened for one segment. The URI is a secret: whoever has it can write."""
+    """A resumable upload that the control plane opened for one segment. The URI is a secret: it lets anyone write."""
 
     uri: str = Field(repr=False)
     expires_at: Utc
@@ -94,7 +94,7 @@ class OffersAnswer(Message):
 
 
 def object_name(camera_id: UUID, recording_id: UUID, segment_id: UUID, start: datetime) -> str:
-    """The segment's name in the store: by ids and UTC, so that neither a renamed camera nor a reused address misfiles it.
+    """The segment's name in the store: by ids and UTC, so that no renamed camera or reused address misfiles it.
 
     >>> from uuid import UUID
     >>> zero = UUID(int=0)

@@ -1,1 +1,1 @@
-"""."""
+"""RTSP cameras that can misbehave on command."""

@@ -1,0 +1,95 @@
+"""What the spool knows of a recording, a segment and a gap."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import PurePosixPath
+from uuid import UUID
+
+from camfleet_contract.gaps import GapCause
+from camfleet_contract.recordings import RecordingStatus
+
+
+class SegmentState(StrEnum):
+    """How far a segment has come. A row goes away together with its stored file."""
+
+    OPEN = "open"
+    """Being written; its file may be missing, partial or playable up to the last fragment."""
+    SEALED = "sealed"
+    """The file is complete and synced, its checksums are known."""
+    UPLOADED = "uploaded"
+    """The object is in the store, the control plane has not confirmed it yet."""
+    STORED = "stored"
+    """The control plane has proven the object: the file may go."""
+    LOST = "lost"
+    """The row had no file at start-up; reported as a gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One camera recorded through one window, or one manual run (then `schedule_id` is None)."""
+
+    id: UUID
+    camera_id: UUID
+    schedule_id: UUID | None
+    name: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    status: RecordingStatus = RecordingStatus.RECORDING
+    error_code: str | None = None
+    error_message: str | None = None
+    frames: int = 0
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What is known of a segment once its file is complete."""
+
+    start: datetime
+    end: datetime
+    size_bytes: int
+    crc32c: str
+    sha256: str
+    codec: str
+    packets: int
+    """Video packets."""
+    clock_error_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One segment file and how far it has come."""
+
+    id: UUID
+    recording_id: UUID
+    camera_id: UUID
+    state: SegmentState
+    path: PurePosixPath
+    """Relative to the spool's folder."""
+    opened_at: datetime
+    sealed: Sealed | None = None
+    previous_sha256: str | None = None
+    """Of the same camera's segment that was sealed before this one."""
+    object_name: str | None = None
+    generation: int | None = None
+    upload_session: bytes | None = None
+    """The URI of the resumable upload, encrypted."""
+    refusal: str | None = None
+    """Why the control plane or the store last said no, for a person."""
+    retry_at: datetime | None = None
+    """Not to be offered or uploaded before this."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissedFootage:
+    """A gap: time that was due and not recorded."""
+
+    id: UUID
+    camera_id: UUID
+    schedule_id: UUID | None
+    recording_id: UUID | None
+    start: datetime
+    end: datetime
+    cause: GapCause
+    detail: str
