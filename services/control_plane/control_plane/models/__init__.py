@@ -1,0 +1,27 @@
+"""The tables of the control plane."""
+
+from control_plane.models.access import ApiKey, ClientToken, Operator, Role
+from control_plane.models.base import Base
+from control_plane.models.events import Event
+from control_plane.models.fleet import Camera, Client, ClientCamera, ClientContact, Schedule, Site
+from control_plane.models.footage import Gap, Recording, Segment, SegmentState, UploadSession
+
+__all__ = [
+    "ApiKey",
+    "Base",
+    "Camera",
+    "Client",
+    "ClientCamera",
+    "ClientContact",
+    "ClientToken",
+    "Event",
+    "Gap",
+    "Operator",
+    "Recording",
+    "Role",
+    "Schedule",
+    "Segment",
+    "SegmentState",
+    "Site",
+    "UploadSession",
+]

@@ -1,0 +1,35 @@
+"""Events: what happened to the fleet and who changed what, for people to read later."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index, PrimaryKeyConstraint, func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+from uuid_utils.compat import uuid7
+
+from control_plane.models.base import Base
+
+
+class Event(Base):
+    """One thing that happened to one subject. Partitioned by the month of `occurred_at`; never holds a secret."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        PrimaryKeyConstraint("subject_id", "occurred_at", "id"),
+        Index("ix_events_occurred_at", "occurred_at"),
+        {"postgresql_partition_by": "RANGE (occurred_at)"},
+    )
+
+    subject_id: Mapped[uuid.UUID]
+    """The site, client, camera, schedule, recording, operator or key it happened to."""
+    occurred_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    id: Mapped[uuid.UUID] = mapped_column(default=uuid7)
+    subject_type: Mapped[str]
+    kind: Mapped[str]
+    """As in `camera.changed`."""
+    actor: Mapped[str]
+    """Who did it: `operator:NAME`, `api_key:NAME`, `client:ID` or `control-plane`."""
+    address: Mapped[str | None]
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")

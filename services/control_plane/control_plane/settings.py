@@ -1,0 +1,37 @@
+"""The control plane's settings, read once from the environment or `.env`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting; `deploy/control-plane.env.template` explains each."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+
+    database_url: SecretStr | None = None
+    """`postgresql+asyncpg://...`; without it an embedded PostgreSQL runs in `data_dir`."""
+    data_dir: Path = Path("./data")
+    """For the embedded database, and for the key that is made when `secret_keys` is not set."""
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    secret_keys: SecretStr | None = None
+    """Comma-separated Fernet keys: the first encrypts, all decrypt."""
+    storage_url: str = ""
+    """`gs://bucket` or `file:///folder`; empty: `data_dir`/bucket."""
+    gcp_credentials_path: Path | None = None
+    public_url: str = ""
+    """How recorders and browsers reach this service, for the `.env` snippet; empty: as the browser did."""
+    database_pool_size: Annotated[int, Field(ge=1, le=200)] = 10
+    statement_timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * 1024
+    session_hours: Annotated[float, Field(gt=0)] = 12.0
+    """How long an operator's login lasts."""
+    trusted_proxies: Annotated[list[str], NoDecode] = []
+    """Addresses whose X-Forwarded-For and -Proto are believed; comma-separated."""
+    log_level: str = "INFO"
+    log_format: str = "console"
+    """`console` or `json`."""
