@@ -12,8 +12,8 @@ PACKAGES := shared services/control_plane services/recorder services/camera_simu
 $(VENV)/.installed: requirements/development.txt $(PACKAGES:%=%/pyproject.toml)
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) ..."
-	@$(VENV)/bin/pip install --quiet --require-hashes --requirement requirements/development.txt
-	@$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation $(PACKAGES:%=--editable %)
+	@$(VENV)/bin/pip install --quiet --quiet --require-hashes --requirement requirements/development.txt
+	@$(VENV)/bin/pip install --quiet --quiet --no-deps --no-build-isolation $(PACKAGES:%=--editable %)
 	@touch $@
 
 .PHONY: setup
