@@ -34,12 +34,16 @@ class Recording:
     schedule_id: UUID | None
     name: str
     started_at: datetime
+    until: datetime | None = None
+    """When its window ends."""
     ended_at: datetime | None = None
     status: RecordingStatus = RecordingStatus.RECORDING
     error_code: str | None = None
     error_message: str | None = None
     frames: int = 0
+    """Video packets in its sealed segments."""
     size_bytes: int = 0
+    """Of its sealed segments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class Segment:
     camera_id: UUID
     state: SegmentState
     path: PurePosixPath
-    """Relative to the spool's folder."""
+    """Relative to the spool's folder. While the segment is open, the file has `.part` behind its name."""
     opened_at: datetime
     sealed: Sealed | None = None
     previous_sha256: str | None = None
@@ -93,3 +97,12 @@ class MissedFootage:
     end: datetime
     cause: GapCause
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Footage that waits for its proof."""
+
+    segments: int
+    size_bytes: int
+    oldest: datetime | None

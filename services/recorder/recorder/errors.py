@@ -1,0 +1,69 @@
+"""What can go wrong in a recorder, and what the reader should do about it."""
+
+from typing import ClassVar
+
+from camfleet_contract.gaps import GapCause
+from camfleet_contract.heartbeats import CameraCondition
+
+
+class RecorderError(Exception):
+    """Anything the recorder itself reports. The text is for a person and never holds a credential."""
+
+
+class CameraError(RecorderError):
+    """One camera gives no footage. The others go on; this one is tried again for ever."""
+
+    cause: ClassVar[GapCause] = GapCause.CAMERA_UNREACHABLE
+    condition: ClassVar[CameraCondition] = CameraCondition.UNREACHABLE
+
+
+class CameraUnreachable(CameraError):
+    """No connection, or no answer: check power, cable, address and port."""
+
+
+class CameraRefused(CameraError):
+    """The camera answered and said no: check user, password and path, and how many clients it allows."""
+
+    cause = GapCause.CAMERA_REFUSED
+    condition = CameraCondition.REFUSED
+
+
+class StreamStalled(CameraError):
+    """The connection is up and nothing comes: the camera hangs, or the network drops its packets."""
+
+    cause = GapCause.STREAM_STALLED
+    condition = CameraCondition.STALLED
+
+
+class StreamEnded(CameraError):
+    """The camera ended the stream, as it does when it reboots."""
+
+
+class UnsupportedStream(CameraError):
+    """What the camera sends can't be kept in MP4: change its codec, or its URL."""
+
+    cause = GapCause.UNSUPPORTED_STREAM
+    condition = CameraCondition.UNSUPPORTED
+
+
+class ClockStepped(CameraError):
+    """Media time and wall time ran apart: the run ends and starts anew with fresh stamps."""
+
+    cause = GapCause.CLOCK_STEP
+    condition = CameraCondition.CONNECTING
+
+
+class SpoolError(RecorderError):
+    """The recorder's disk can't be used."""
+
+
+class SpoolBusy(SpoolError):
+    """Another recorder uses the directory: stop it, or give this one a directory of its own."""
+
+
+class SpoolTooNew(SpoolError):
+    """A newer recorder wrote the spool: install that version again."""
+
+
+class DiskMissing(SpoolError):
+    """The data disk isn't the one that holds the footage: mount it, or accept the new one."""

@@ -1,0 +1,74 @@
+"""The spool's gaps: kept until the control plane has them."""
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from camfleet_contract.gaps import GapCause
+from recorder.spool.database import Database, from_column, to_column
+from recorder.spool.rows import MissedFootage
+
+
+class Gaps:
+    """Rows of gaps that are still to be reported."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, gaps: Iterable[MissedFootage]) -> None:
+        """Durable when it returns."""
+        with self._database.transaction() as db:
+            for gap in gaps:
+                insert_gap(db, gap)
+
+    def to_report(self, now: datetime, limit: int = 500) -> list[MissedFootage]:
+        """Those the control plane doesn't have yet, oldest first."""
+        rows = self._database.rows(
+            "SELECT * FROM gaps WHERE retry_at IS NULL OR retry_at <= ? ORDER BY start_at LIMIT ?",
+            (to_column(now), limit),
+        )
+        return [_gap(row) for row in rows]
+
+    def mark_reported(self, gap_ids: Iterable[UUID]) -> None:
+        """The control plane has them: their rows go."""
+        with self._database.transaction() as db:
+            db.executemany("DELETE FROM gaps WHERE id = ?", [(str(gap_id),) for gap_id in gap_ids])
+
+    def postpone(self, gap_ids: Iterable[UUID], retry_at: datetime) -> None:
+        """Don't report them before `retry_at`."""
+        with self._database.transaction() as db:
+            db.executemany(
+                "UPDATE gaps SET retry_at = ? WHERE id = ?", [(to_column(retry_at), str(gap_id)) for gap_id in gap_ids]
+            )
+
+
+def insert_gap(db: sqlite3.Connection, gap: MissedFootage) -> None:
+    """Within a transaction of the caller's."""
+    db.execute(
+        "INSERT INTO gaps (id, camera_id, schedule_id, recording_id, start_at, end_at, cause, detail)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            str(gap.id),
+            str(gap.camera_id),
+            str(gap.schedule_id) if gap.schedule_id else None,
+            str(gap.recording_id) if gap.recording_id else None,
+            to_column(gap.start),
+            to_column(gap.end),
+            gap.cause,
+            gap.detail,
+        ),
+    )
+
+
+def _gap(row: sqlite3.Row) -> MissedFootage:
+    return MissedFootage(
+        id=UUID(row["id"]),
+        camera_id=UUID(row["camera_id"]),
+        schedule_id=UUID(row["schedule_id"]) if row["schedule_id"] else None,
+        recording_id=UUID(row["recording_id"]) if row["recording_id"] else None,
+        start=from_column(row["start_at"]),
+        end=from_column(row["end_at"]),
+        cause=GapCause(row["cause"]),
+        detail=row["detail"],
+    )

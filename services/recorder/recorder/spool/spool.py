@@ -1,0 +1,98 @@
+"""The spool as a whole: one folder, one lock, one database, and what they say of the last run."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from recorder.errors import SpoolError
+from recorder.spool.database import Database
+from recorder.spool.directory import Lock, Marker
+from recorder.spool.gaps import Gaps
+from recorder.spool.recordings import Recordings
+from recorder.spool.segments import Segments
+
+_DATABASE = "spool.sqlite3"
+_LOCK = "spool.lock"
+
+
+class Spool:
+    """The recorder's disk. Every call may come from any thread, and may wait for an fsync: keep it off the loop.
+
+    The database and the lock lie in the base folder, segment files and the marker in `recordings/` below it, so that
+    a data disk can be mounted there and is missed when it isn't.
+    """
+
+    def __init__(self, base: Path, lock: Lock, database: Database) -> None:
+        self.base = base
+        self._lock = lock
+        self._database = database
+        self.recorder_id = _own_id(database)
+        self._marker = Marker(base, self.recorder_id)
+        self.recordings = Recordings(database)
+        self.segments = Segments(database, base)
+        self.gaps = Gaps(database)
+        if not self.segments.exist() and not self._marker.exists():
+            self._marker.write()
+
+    @classmethod
+    def open(cls, base: Path) -> Self:
+        """Take the folder, making what is missing.
+
+        SpoolBusy if another recorder has it, SpoolTooNew, SpoolError if it can't be written. A missing data disk is
+        no error here: the recorder is to run and say so; `check_disk` tells.
+        """
+        try:
+            base.mkdir(parents=True, exist_ok=True)
+            lock = Lock(base / _LOCK)
+        except OSError as error:
+            raise SpoolError(f"{base} can't be used: {error.strerror}. Set RECORDING_BASE_DIR.") from error
+        try:
+            return cls(base, lock, Database(base / _DATABASE))
+        except OSError as error:
+            lock.release()
+            raise SpoolError(f"{base} can't be written: {error.strerror}. Set RECORDING_BASE_DIR.") from error
+        except BaseException:
+            lock.release()
+            raise
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._database.close()
+        self._lock.release()
+
+    def check_disk(self) -> None:
+        """Raises DiskMissing if the data disk isn't the one that holds the footage. Cheap: asked for every segment."""
+        self._marker.check()
+
+    def accept_disk(self) -> None:
+        """An operator says that the disk was replaced: its footage counts as lost from the next start on."""
+        self._marker.write()
+
+    def last_alive(self) -> datetime | None:
+        """When the last run, or this one, last said that all until then is accounted for."""
+        text = self._database.fact("alive_at")
+        return datetime.fromisoformat(text) if text else None
+
+    def mark_alive(self, now: datetime) -> None:
+        """All due time until `now` is footage or a gap, or in an open segment."""
+        self._database.set_fact("alive_at", now.isoformat())
+
+    def last_boot(self) -> str | None:
+        """The machine's boot in which the last run was; None when it ended in order."""
+        return self._database.fact("boot") or None
+
+    def mark_boot(self, boot_id: str) -> None:
+        """A run begins; the empty string says that it ended in order."""
+        self._database.set_fact("boot", boot_id)
+
+
+def _own_id(database: Database) -> UUID:
+    known = database.fact("recorder_id")
+    if known:
+        return UUID(known)
+    new = uuid7()
+    database.set_fact("recorder_id", str(new))
+    return new
