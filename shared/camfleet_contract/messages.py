@@ -5,16 +5,33 @@ recorder that was upgraded while offline still reads the configuration it cached
 control plane.
 """
 
-from datetime import UTC, datetime, time
+import math
+import re
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
+
+_DEEPEST = 32
 
 
-def _without_nul(text: str) -> str:
+def _storable_text(text: str) -> str:
     if "\0" in text:
         # PostgreSQL's text has no NUL, and no camera or site has one in its name.
         raise ValueError("must not contain a NUL character")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        # Python's JSON reads "\\ud800" without complaint; no database and no UTF-8 can hold it.
+        raise ValueError("must not contain half of a surrogate pair")
     return text
 
 
@@ -25,6 +42,45 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("is out of range") from error
 
 
+def _clock_reading(value: object) -> object:
+    if isinstance(value, time) or (isinstance(value, str) and re.fullmatch(r"[0-9]{2}:[0-9]{2}:[0-9]{2}", value)):
+        return value
+    # Left to itself, pydantic takes 20:00, 20:00:00.0 and seconds since midnight too.
+    raise ValueError("must be a time of the form HH:MM:SS, as in 20:00:00")
+
+
+def _calendar_day(value: object) -> object:
+    if isinstance(value, date) or (isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)):
+        return value
+    # Left to itself, pydantic takes seconds since 1970 too.
+    raise ValueError("must be a date of the form YYYY-MM-DD, as in 2026-03-01")
+
+
+def _storable(tree: dict[str, Any]) -> dict[str, Any]:
+    """The tree, once it is known to hold nothing that Python's JSON reads and PostgreSQL's refuses."""
+    level: list[Any] = [tree]
+    for _ in range(_DEEPEST):
+        texts = [x for x in level if isinstance(x, str)] + [key for x in level if isinstance(x, dict) for key in x]
+        for text in texts:
+            _storable_text(text)
+        if any(isinstance(x, float) and not math.isfinite(x) for x in level):
+            raise ValueError("must not contain NaN or infinite numbers")
+        level = [child for x in level for child in _children(x)]
+        if not level:
+            return tree
+    raise ValueError(f"must not be nested deeper than {_DEEPEST} levels")
+
+
+def _children(node: object) -> list[Any]:
+    match node:
+        case dict():
+            return list(node.values())
+        case list():
+            return node
+        case _:
+            return []
+
+
 def _whole_seconds(moment: time) -> time:
     if moment.tzinfo is not None:
         raise ValueError("must be a wall-clock time of the site, without a zone")
@@ -33,17 +89,31 @@ def _whole_seconds(moment: time) -> time:
     return moment
 
 
-Text = Annotated[str, AfterValidator(_without_nul), Field(max_length=10_000)]
+Text = Annotated[str, AfterValidator(_storable_text), Field(max_length=10_000)]
 """Any text of at most 10,000 characters."""
 
-Name = Annotated[str, AfterValidator(_without_nul), Field(min_length=1, max_length=255)]
+Name = Annotated[str, AfterValidator(_storable_text), Field(min_length=1, max_length=255)]
 """A name that people gave something."""
 
 Utc = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """An instant. Any offset is accepted, UTC is what comes out."""
 
-WallTime = Annotated[time, AfterValidator(_whole_seconds), PlainSerializer(lambda t: t.strftime("%H:%M:%S"), str)]
+WallTime = Annotated[
+    time,
+    BeforeValidator(_clock_reading),
+    AfterValidator(_whole_seconds),
+    PlainSerializer(lambda t: t.strftime("%H:%M:%S"), str),
+    WithJsonSchema(
+        {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$", "examples": ["20:00:00"]}
+    ),
+]
 """A wall-clock time of the site, `HH:MM:SS` on the wire: predecessor clients parse nothing else."""
+
+WallDate = Annotated[date, BeforeValidator(_calendar_day)]
+"""A day of the site's calendar, `YYYY-MM-DD` on the wire."""
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
+"""Any JSON object that a PostgreSQL jsonb can hold."""
 
 BigCount = Annotated[int, Field(ge=0, le=2**63 - 1)]
 """A count or a size in bytes that fits a PostgreSQL bigint."""
