@@ -67,3 +67,56 @@ class SpoolTooNew(SpoolError):
 
 class DiskMissing(SpoolError):
     """The data disk isn't the one that holds the footage: mount it, or accept the new one."""
+
+
+class BadSettings(RecorderError):
+    """Settings that can't be used; the text names each and what it should be."""
+
+
+class SecretUnreadable(RecorderError):
+    """A secret on disk that the present key does not open: it is fetched anew."""
+
+
+class ControlPlaneError(RecorderError):
+    """A call to the control plane that brought no usable answer."""
+
+
+class ControlPlaneUnreachable(ControlPlaneError):
+    """No answer, or one that says to come back: repeat later."""
+
+
+class TokenRefused(ControlPlaneError):
+    """The control plane does not know the token (any more): an operator must renew CLIENT_TOKEN."""
+
+
+class CallRefused(ControlPlaneError):
+    """The control plane understood and said no; repeating at once would not mend it."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(f"{status}: {detail}")
+        self.status = status
+        self.detail = detail
+
+
+class StorageError(RecorderError):
+    """An upload that did not end in a proven object; the local file stays."""
+
+
+class StorageUnavailable(StorageError):
+    """The store can't be reached or used now: repeat later."""
+
+
+class StorageRefused(StorageError):
+    """The store says no, and will until somebody changes something: credentials, rights, the folder."""
+
+
+class UploadSessionGone(StorageError):
+    """The resumable upload has expired or was cancelled: open another."""
+
+
+class ObjectDiffers(StorageError):
+    """The store holds an object of that name with other bytes: a person has to look."""
+
+
+class LocalFileDamaged(StorageError):
+    """The file on disk is missing or no longer has the checksum of its sealing."""

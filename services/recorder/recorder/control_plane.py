@@ -1,0 +1,168 @@
+"""The recorder's calls to the control plane: typed, with limits, foreign errors translated."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import TypeVar
+from uuid import UUID
+
+import httpx
+from pydantic import SecretStr, ValidationError
+
+from camfleet_contract.gaps import Gap, GapReport, GapsAnswer
+from camfleet_contract.heartbeats import Heartbeat, HeartbeatReceived
+from camfleet_contract.messages import Message
+from camfleet_contract.recordings import (
+    RecordingRegistered,
+    RecordingStatusAccepted,
+    RecordingStatusReport,
+    register_parameters,
+)
+from camfleet_contract.segments import OfferBatch, OffersAnswer, SegmentOffer
+from recorder.errors import CallRefused, ControlPlaneUnreachable, TokenRefused
+from recorder.link import Link
+from recorder.settings import API_PATH
+
+TIMEOUT = httpx.Timeout(connect=10, read=30, write=30, pool=30)
+LONG_POLL_SECONDS = 25
+# What a reverse proxy or an overloaded server says; anything else below 500 would be said again.
+COME_BACK = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+DETAIL_CHARACTERS = 500
+
+AnyMessage = TypeVar("AnyMessage", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document with the tag under which it was served."""
+
+    body: bytes
+    etag: str | None
+
+
+@asynccontextmanager
+async def connected(backend_api_url: str, token: SecretStr, link: Link) -> AsyncIterator["ControlPlane"]:
+    """The control plane at an address; `link` learns from every call how it stands."""
+    headers = {"Authorization": f"Bearer {token.get_secret_value()}"}
+    async with httpx.AsyncClient(
+        base_url=backend_api_url + API_PATH, headers=headers, timeout=TIMEOUT, follow_redirects=False
+    ) as client:
+        yield ControlPlane(client, link)
+
+
+class ControlPlane:
+    """One method a call. Each raises `ControlPlaneUnreachable`, `TokenRefused` or `CallRefused`."""
+
+    def __init__(self, client: httpx.AsyncClient, link: Link) -> None:
+        self._client = client
+        self.link = link
+
+    async def config(self, etag: str | None, wait_seconds: int = LONG_POLL_SECONDS) -> Document | None:
+        """The configuration as served; None if `etag` is still the newest after `wait_seconds`."""
+        return await self._document("config", etag, {"wait": str(wait_seconds)} if etag else {}, wait_seconds)
+
+    async def schedules(self, etag: str | None) -> Document | None:
+        """The schedules as served to any client; None if unchanged."""
+        return await self._document("schedules", etag, {}, 0)
+
+    async def cameras(self, etag: str | None) -> Document | None:
+        """The cameras as served to any client; None if unchanged."""
+        return await self._document("cameras", etag, {}, 0)
+
+    async def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatReceived:
+        """A sign of life."""
+        return await self._post("heartbeat", HeartbeatReceived, body=heartbeat)
+
+    async def register(
+        self, recording_id: UUID, camera_id: UUID, schedule_id: UUID | None, name: str, started_at: datetime
+    ) -> UUID:
+        """Makes a recording known; the id under which it is."""
+        parameters = register_parameters(
+            camera_id, name, schedule_id=schedule_id, recording_id=recording_id, started_at=started_at
+        )
+        answer = await self._post("recordings/register", RecordingRegistered, parameters=parameters)
+        return answer.recording_id
+
+    async def report_status(self, report: RecordingStatusReport) -> None:
+        """Tells how far a recording has come."""
+        await self._post("recordings/status", RecordingStatusAccepted, body=report)
+
+    async def report_gaps(self, gaps: Sequence[Gap]) -> GapsAnswer:
+        """Tells what was due and is not there; at most 500."""
+        return await self._post("gaps", GapsAnswer, body=GapReport(gaps=list(gaps)))
+
+    async def offer(self, segments: Sequence[SegmentOffer]) -> OffersAnswer:
+        """Offers segments; at most `OFFERS_PER_BATCH`."""
+        return await self._post("segments/offer", OffersAnswer, body=OfferBatch(segments=list(segments)))
+
+    async def _document(
+        self, path: str, etag: str | None, parameters: dict[str, str], wait_seconds: int
+    ) -> Document | None:
+        headers = {"If-None-Match": etag} if etag else {}
+        timeout = httpx.Timeout(TIMEOUT.connect, read=(TIMEOUT.read or 0) + wait_seconds)
+        response = await self._call("GET", path, params=parameters, headers=headers, timeout=timeout)
+        if response.status_code == HTTPStatus.NOT_MODIFIED:
+            return None
+        return Document(response.content, response.headers.get("ETag"))
+
+    async def _post(
+        self,
+        path: str,
+        answer: type[AnyMessage],
+        *,
+        body: Message | None = None,
+        parameters: dict[str, str] | None = None,
+    ) -> AnyMessage:
+        content = body.model_dump_json(exclude_none=True) if body is not None else None
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        response = await self._call("POST", path, params=parameters, content=content, headers=headers)
+        try:
+            return answer.model_validate_json(response.content)
+        except ValidationError:
+            # A captive portal or another service answers 200 as well.
+            problem = "what answers there is not the control plane; check BACKEND_API_URL and any proxy"
+            raise self.link.lost(ControlPlaneUnreachable(problem)) from None
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str],
+        params: dict[str, str] | None = None,
+        content: str | None = None,
+        timeout: httpx.Timeout = TIMEOUT,  # noqa: ASYNC109 - httpx limits connect, write and each read on their own
+    ) -> httpx.Response:
+        try:
+            response = await self._client.request(
+                method, f"/{path}", params=params, headers=headers, content=content, timeout=timeout
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            text = str(error) or type(error).__name__
+            raise self.link.lost(ControlPlaneUnreachable(f"no answer: {text}")) from None
+        status = response.status_code
+        if response.is_success or status == HTTPStatus.NOT_MODIFIED:
+            self.link.answered()
+            return response
+        if status == HTTPStatus.UNAUTHORIZED:
+            raise self.link.refused(
+                TokenRefused("the token is refused: renew it in the console, set CLIENT_TOKEN, restart the recorder")
+            )
+        if status in COME_BACK or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise self.link.lost(ControlPlaneUnreachable(f"it answered {status}: {_detail(response)}"))
+        if response.is_redirect:
+            raise self.link.lost(
+                ControlPlaneUnreachable(f"it answered {status}, a redirect: set BACKEND_API_URL to the final address")
+            )
+        self.link.answered()
+        raise CallRefused(status, _detail(response))
+
+
+def _detail(response: httpx.Response) -> str:
+    try:
+        told = response.json()["detail"]
+    except (ValueError, TypeError, LookupError):
+        told = response.reason_phrase
+    return str(told)[:DETAIL_CHARACTERS]

@@ -1,0 +1,1 @@
+"""Where segments go: a bucket or a folder, behind one small interface."""

@@ -1,0 +1,148 @@
+"""A folder as a store: a mounted disk, or the demo's."""
+
+import asyncio
+import errno
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from recorder.errors import ObjectDiffers, StorageRefused, StorageUnavailable
+from recorder.storage.interface import SessionMemory, Upload, checksum, pieces
+
+GENERATION = 0
+BATCH_BYTES = 4 * 1024 * 1024
+# One part of an object's name: no separator, no "..", nothing hidden; stricter than any file system.
+PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
+WILL_NOT_MEND = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Folder:
+    """Writes under a temporary name, syncs, reads back, then renames: no reader ever sees half an object."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def put(self, upload: Upload, memory: SessionMemory) -> int:  # noqa: ARG002 - a folder needs no session
+        """Copies the segment into the folder. Cancelling stops between two batches, not in a write."""
+        upload.check_size()
+        target = await self._off_loop(self._target, upload.object_name)
+        if await self._off_loop(target.exists):
+            await self._off_loop(self._compare, target, upload)
+            return GENERATION
+        # The name is the object's own, so that a retry after a crash overwrites what the crash left behind.
+        partial = target.with_name(f".{target.name}.part")
+        for start in range(0, upload.size_bytes, BATCH_BYTES):
+            end = min(start + BATCH_BYTES, upload.size_bytes)
+            await self._off_loop(_write, upload.path, partial, start, end)
+            upload.advanced(end - start)
+        await self._off_loop(_sync, partial)
+        if await self._off_loop(checksum, partial, upload.size_bytes) != upload.crc32c:
+            await self._off_loop(partial.unlink)
+            await upload.check_content()
+            raise StorageUnavailable("what was read back differs from what was written: check that disk")
+        await self._off_loop(_publish, partial, target)
+        # Again and from the final name: another writer may have been first.
+        await self._off_loop(self._compare, target, upload)
+        return GENERATION
+
+    async def check(self) -> None:
+        """Writes and removes a small file."""
+        await self._off_loop(self._probe)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def _target(self, object_name: str) -> Path:
+        parts = object_name.split("/")
+        if not all(PART.fullmatch(part) for part in parts):
+            raise StorageRefused(f"{object_name!r} is no name for an object")
+        root = self._existing_root()
+        folder = root.joinpath(*parts[:-1])
+        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.resolve().is_relative_to(root):
+            raise StorageRefused(f"{folder} leads out of the storage folder: remove that symbolic link")
+        return folder / parts[-1]
+
+    def _existing_root(self) -> Path:
+        # Never made here: a missing folder is most often an unmounted disk, and the boot disk would fill up.
+        if not self._root.is_dir():
+            raise StorageRefused(f"the storage folder {self._root} does not exist: mount the disk, or create it")
+        return self._root.resolve()
+
+    def _probe(self) -> None:
+        probe = self._existing_root() / f".recorder-check-{os.getpid()}"
+        try:
+            probe.write_bytes(b"camfleet")
+        finally:
+            probe.unlink(missing_ok=True)
+
+    def _compare(self, target: Path, upload: Upload) -> None:
+        same = target.stat().st_size == upload.size_bytes and checksum(target, upload.size_bytes) == upload.crc32c
+        if not same:
+            raise ObjectDiffers(f"{upload.object_name} is there already with other bytes")
+
+    async def _off_loop(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await asyncio.to_thread(work, *args, **kwargs)
+        except OSError as error:
+            told = f"the storage folder {self._root}: {error.strerror or type(error).__name__}"
+            if error.errno in WILL_NOT_MEND:
+                raise StorageRefused(f"{told}: let the recorder's user write there") from None
+            raise StorageUnavailable(told) from None
+
+
+def _write(source: Path, partial: Path, start: int, end: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_TRUNC if start == 0 else 0)
+    descriptor = os.open(partial, flags, 0o640)
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        file.seek(start)
+        for piece in pieces(source, start, end):
+            view = memoryview(piece)
+            while view:
+                view = view[file.write(view) :]
+
+
+def _sync(partial: Path) -> None:
+    descriptor = os.open(partial, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+        # Reading back must come from the disk, not from memory, where the kernel lets us ask for that.
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
+
+
+def _publish(partial: Path, target: Path) -> None:
+    try:
+        os.link(partial, target)  # unlike rename, never replaces what is there
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS}:
+            raise
+        # FAT and some network mounts have no hard links. Segment ids are unique, so nobody else writes this name.
+        partial.rename(target)
+    partial.unlink(missing_ok=True)
+    sync_folders(target.parent)
+
+
+def sync_folders(folder: Path, levels: int = 6) -> None:
+    """Makes new names durable: the file's in its folder, and new folders' in theirs."""
+    for parent in [folder, *folder.parents][:levels]:
+        try:
+            descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            return  # a parent that we may not open is none that we made
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # some network mounts can't sync a folder
+                raise
+        finally:
+            os.close(descriptor)
