@@ -21,6 +21,7 @@ setup: $(VENV)/.installed ## Install everything into .venv, both commands in .ve
 
 .PHONY: test
 test: setup ## Run every test; what they need is installed and started by itself
+	@tests/install-system-packages
 	@$(VENV)/bin/pytest $(TEST_ARGS)
 
 .PHONY: check
@@ -34,3 +35,7 @@ check: setup ## Format, lint, types, boundaries
 format: setup ## Put every file into the house format
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix .
+
+.PHONY: demo
+demo: setup ## Run everything on this machine with simulated cameras; DEMO_ARGS="--help" lists the options
+	@exec $(VENV)/bin/python -m demo $(DEMO_ARGS)
