@@ -28,7 +28,7 @@ print(*[name for name in sys.argv[2:] if importlib.util.find_spec(name)])
 """
 
 
-def run(*command: str | Path, cwd: Path) -> str:
+def run(*command: object, cwd: Path) -> str:
     done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout

@@ -1,0 +1,1 @@
+"""All of camfleet on one machine, driven through its public interfaces only."""
