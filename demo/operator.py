@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 
 from camfleet_contract.messages import Interval
-from camfleet_contract.schedules import ScheduleRule, windows, zone
+from camfleet_contract.schedules import ScheduleRule, windows
+from camfleet_contract.zones import zone
 from demo.processes import DemoError
 
 JSON = dict[str, Any]
