@@ -1,10 +1,11 @@
 """The configuration: all that a recorder needs to know, in one consistent document."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
+from pydantic.config import JsonDict
 
 from camfleet_contract.cameras import Camera
 from camfleet_contract.messages import Message, Name, Utc
@@ -12,16 +13,49 @@ from camfleet_contract.schedules import ScheduleRule
 
 SegmentSeconds = Annotated[int, Field(ge=2, le=3600)]
 
+_CAMERA: JsonDict = {
+    "id": "0b1d6a52-77a5-4f0e-9d0a-3a1c8f5d2e61",
+    "name": "Yard",
+    "ip_address": "192.168.1.20",
+    "rtsp_url": "rtsp://user:pass@192.168.1.20:554/s1",
+    "rtsp_url_sub": None,
+    "camera_type": "rtsp",
+    "location": None,
+    "record_quality": "medium",
+}
+_SCHEDULE: JsonDict = {
+    "id": "5f6c1c0e-54a5-4a0b-8c3e-2f1d7b9a6e42",
+    "name": "Yard by night",
+    "schedule_type": "daily",
+    "start_time": "20:00:00",
+    "end_time": "23:59:59",
+    "start_date": None,
+    "end_date": None,
+    "days_of_week": [],
+    "is_active": True,
+    "camera": _CAMERA,
+    "timezone": "Europe/Berlin",
+    "updated_at": "2026-02-27T09:30:00Z",
+    "segment_seconds": 60,
+}
+_STORAGE: JsonDict = {"mode": "brokered", "url": "gs://footage"}
+
 
 class Schedule(ScheduleRule):
-    """A schedule as `GET schedules` lists it, with its camera."""
+    """A schedule as `GET schedules` lists it, with its camera.
+
+    On the wire only `start_date`, `end_date` and the camera's two optional texts may be null: predecessor clients drop
+    an item with another null.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_SCHEDULE]})
 
     id: UUID
     name: Name
     camera: Camera
     timezone: str = "UTC"
     """IANA name of the site's zone, in which the schedule's times are meant."""
-    updated_at: Utc | None = None
+    updated_at: Utc | None = Field(default=None, exclude_if=lambda moment: moment is None)
     segment_seconds: SegmentSeconds = 60
 
 
@@ -35,12 +69,35 @@ class StorageMode(StrEnum):
 class Storage(Message):
     """Where segments go. `url` is `gs://bucket` or `file:///folder`."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_STORAGE]})
+
     mode: StorageMode = StorageMode.BROKERED
     url: str = ""
 
 
 class RecorderConfig(Message):
-    """The answer to `GET config`."""
+    """The answer to `GET config`.
+
+    A camera or schedule that this version can't read is set aside (`unreadable`): one that a newer control plane wrote,
+    or that is broken, must not stop the recording of all the others. Who caches the document caches it as received.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "revision": "9f2c6a41d0e8b735",
+                    "client_id": "7d2f5b1e-93c4-4c1a-b5e8-6a0f4d3c2b19",
+                    "client_name": "Gatehouse",
+                    "timezone": "Europe/Berlin",
+                    "cameras": [_CAMERA],
+                    "schedules": [_SCHEDULE],
+                    "storage": _STORAGE,
+                    "segment_seconds": 60,
+                }
+            ]
+        }
+    )
 
     revision: str
     """Changes when anything in the document changes; it is the ETag without its quotes."""
@@ -54,3 +111,37 @@ class RecorderConfig(Message):
     storage: Storage = Storage()
     segment_seconds: SegmentSeconds = 60
     """For manual recordings; a schedule has its own."""
+
+    _unreadable: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """What was set aside and why, a line each, for logs and people; never with credentials."""
+        return self._unreadable
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _set_aside_what_is_unreadable(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(data, dict):
+            return handler(data)
+        cameras, unreadable_cameras = _read_each(Camera, data.get("cameras"))
+        schedules, unreadable_schedules = _read_each(Schedule, data.get("schedules"))
+        config = handler({**data, "cameras": cameras, "schedules": schedules})
+        config._unreadable = (*unreadable_cameras, *unreadable_schedules)  # noqa: SLF001 - cls is its own class
+        return config
+
+
+def _read_each(message: type[Message], items: Any) -> tuple[Any, list[str]]:
+    """Each item read by itself, and a line for each that could not be."""
+    if not isinstance(items, list):
+        return [] if items is None else items, []
+    read: list[Message] = []
+    unreadable: list[str] = []
+    for item in items:
+        try:
+            read.append(message.model_validate(item))
+        except ValidationError as error:
+            causes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+            named = str(item.get("id")) if isinstance(item, dict) else "?"
+            unreadable.append(f"{message.__name__.lower()} {named[:40]}: {causes}")
+    return read, unreadable

@@ -4,7 +4,8 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
 
 from camfleet_contract.messages import Interval, Message, Text
 
@@ -24,8 +25,23 @@ class GapCause(StrEnum):
     UNSUPPORTED_STREAM = "unsupported_stream"
 
 
+_GAP: JsonDict = {
+    "id": "0198f0d1-2b00-7e44-8a31-0c5d9e7f2a10",
+    "camera_id": "0b1d6a52-77a5-4f0e-9d0a-3a1c8f5d2e61",
+    "schedule_id": "5f6c1c0e-54a5-4a0b-8c3e-2f1d7b9a6e42",
+    "recording_id": "0198f0c4-8a00-7b3c-9f10-6d2b8e4a1c55",
+    "start": "2026-03-01T19:12:04.250Z",
+    "end": "2026-03-01T19:13:10Z",
+    "cause": "camera_unreachable",
+    "detail": "connection refused",
+}
+_VERDICT: JsonDict = {"id": "0198f0d1-2b00-7e44-8a31-0c5d9e7f2a10", "verdict": "stored", "reason": ""}
+
+
 class Gap(Interval):
     """One stretch that was due and not recorded."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_GAP]})
 
     id: UUID
     """UUIDv7, chosen by the recorder: reporting a gap twice is safe."""
@@ -40,11 +56,15 @@ class Gap(Interval):
 class GapReport(Message):
     """The body of `POST gaps`."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"gaps": [_GAP]}]})
+
     gaps: Annotated[list[Gap], Field(max_length=500)]
 
 
 class GapVerdict(Message):
     """What became of one reported gap."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_VERDICT]})
 
     id: UUID
     verdict: Literal["stored", "refused"]
@@ -53,5 +73,7 @@ class GapVerdict(Message):
 
 class GapsAnswer(Message):
     """The answer to `POST gaps`, one verdict a gap, in the order of the report."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"gaps": [_VERDICT]}]})
 
     gaps: list[GapVerdict]

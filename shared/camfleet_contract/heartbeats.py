@@ -4,9 +4,10 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
 
-from camfleet_contract.messages import BigCount, LenientMessage, Message, Text, Utc
+from camfleet_contract.messages import BigCount, JsonObject, LenientMessage, Message, Text, Utc
 
 Fraction = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -23,8 +24,21 @@ class CameraCondition(StrEnum):
     UNSUPPORTED = "unsupported"
 
 
+_CAMERA_STATE: JsonDict = {
+    "camera_id": "0b1d6a52-77a5-4f0e-9d0a-3a1c8f5d2e61",
+    "condition": "recording",
+    "since": "2026-03-01T19:00:00Z",
+    "reason": "",
+    "last_footage_at": "2026-03-01T20:15:29Z",
+}
+_BACKLOG: JsonDict = {"segments": 12, "bytes": 90177536, "oldest": "2026-03-01T20:03:00Z"}
+_DISK: JsonDict = {"total_bytes": 500107862016, "free_bytes": 127131062272}
+
+
 class CameraState(Message):
     """The condition of one camera, since when and why."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_CAMERA_STATE]})
 
     camera_id: UUID
     condition: CameraCondition
@@ -37,6 +51,8 @@ class CameraState(Message):
 class Backlog(Message):
     """Footage that waits on the recorder's disk."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_BACKLOG]})
+
     segments: BigCount = 0
     bytes: BigCount = 0
     oldest: Utc | None = None
@@ -45,6 +61,8 @@ class Backlog(Message):
 class Disk(Message):
     """The recorder's data disk."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_DISK]})
+
     total_bytes: BigCount
     free_bytes: BigCount
 
@@ -52,12 +70,39 @@ class Disk(Message):
 class Heartbeat(LenientMessage):
     """The body of `POST heartbeat`. The first five fields are the predecessor's, and it may leave out any of them."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "client_id": "7d2f5b1e-93c4-4c1a-b5e8-6a0f4d3c2b19",
+                    "active_recordings": 2,
+                    "available_space_gb": 118.4,
+                    "last_upload": None,
+                    "system_info": {"platform": "linux"},
+                },
+                {
+                    "active_recordings": 1,
+                    "available_space_gb": 118.4,
+                    "version": "0.1.0",
+                    "boot_id": "0198f0b0-1c00-7a21-b6f4-93e5d0c7a842",
+                    "sequence": 75,
+                    "clock": "2026-03-01T20:15:30Z",
+                    "cameras": [_CAMERA_STATE],
+                    "backlog": _BACKLOG,
+                    "disk": _DISK,
+                    "upload_bytes_per_second": 786432.0,
+                    "config_revision": "9f2c6a41d0e8b735",
+                },
+            ]
+        }
+    )
+
     client_id: Any = None
     """Ignored: the token says who calls."""
     active_recordings: BigCount | None = None
     available_space_gb: Annotated[float, Field(allow_inf_nan=False)] | None = None
     last_upload: Text | None = None
-    system_info: dict[str, Any] | None = None
+    system_info: JsonObject | None = None
 
     version: Annotated[Text, Field(max_length=64)] | None = None
     boot_id: UUID | None = None
@@ -75,6 +120,20 @@ class Heartbeat(LenientMessage):
 
 class HeartbeatReceived(Message):
     """The answer to `POST heartbeat`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "message": "Heartbeat received",
+                    "client_id": "7d2f5b1e-93c4-4c1a-b5e8-6a0f4d3c2b19",
+                    "status": "online",
+                    "server_time": "2026-03-01T20:15:30.125Z",
+                    "config_changed": False,
+                }
+            ]
+        }
+    )
 
     message: str = "Heartbeat received"
     client_id: UUID

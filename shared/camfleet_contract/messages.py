@@ -128,7 +128,18 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", examples=["9f" * 32])]
 class Message(BaseModel):
     """A frozen value of the wire."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    # Inputs are hidden because the text of an error ends up in logs, and a camera's URL holds its password.
+
+
+class ErrorAnswer(Message):
+    """The body of every refusal but a 422, which is FastAPI's list."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"detail": "This token is unknown, expired or revoked."}]}
+    )
+
+    detail: str
 
 
 class LenientMessage(Message):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from itertools import takewhile
 from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from camfleet_contract.messages import Interval, Message, WallDate, WallTime
 from camfleet_contract.zones import first_instant, last_instant
@@ -47,6 +47,22 @@ _WEEK = tuple(Weekday)
 class ScheduleRule(Message):
     """When to record, in wall-clock time of the site. It may make no sense: `problems` tells."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "schedule_type": "weekly",
+                    "start_time": "22:00:00",
+                    "end_time": "06:00:00",
+                    "start_date": "2026-03-01",
+                    "end_date": None,
+                    "days_of_week": ["friday", "saturday"],
+                    "is_active": True,
+                }
+            ]
+        }
+    )
+
     schedule_type: ScheduleType
     start_time: WallTime
     end_time: WallTime
@@ -62,6 +78,10 @@ class ScheduleRule(Message):
 
 class Window(Interval):
     """One concrete stretch that a schedule opens."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"start": "2026-03-06T21:00:00Z", "end": "2026-03-07T05:00:00Z"}]}
+    )
 
 
 @dataclass(frozen=True, slots=True)

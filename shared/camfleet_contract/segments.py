@@ -2,18 +2,39 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from camfleet_contract.messages import BigCount, Crc32c, Interval, Message, Sha256, Text, Utc
 
 OFFERS_PER_BATCH = 500
 
 
+_OFFER: JsonDict = {
+    "id": "0198f0c5-7400-7d0e-a2b8-51c9e6f30d77",
+    "recording_id": "0198f0c4-8a00-7b3c-9f10-6d2b8e4a1c55",
+    "camera_id": "0b1d6a52-77a5-4f0e-9d0a-3a1c8f5d2e61",
+    "start": "2026-03-01T19:00:00.040Z",
+    "end": "2026-03-01T19:01:00.040Z",
+    "size_bytes": 7514796,
+    "crc32c": "yZRlqg==",
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "previous_sha256": None,
+    "codec": "h264",
+    "packets": 1500,
+    "clock_error_seconds": 0.012,
+    "object_name": None,
+    "generation": None,
+}
+
+
 class SegmentOffer(Interval):
     """One sealed segment that a recorder holds. `start` and `end` are the times of its footage."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_OFFER]})
 
     id: UUID
     """UUIDv7, chosen by the recorder."""
@@ -37,6 +58,8 @@ class SegmentOffer(Interval):
 
 class OfferBatch(Message):
     """The body of `POST segments/offer`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"segments": [_OFFER]}]})
 
     segments: Annotated[list[SegmentOffer], Field(max_length=OFFERS_PER_BATCH)]
 
@@ -69,8 +92,40 @@ class RefusalCode(StrEnum):
     """The control plane can't reach the store: offer again later."""
 
 
+def _known_code(code: Any) -> Any:
+    # One new code must not make an older recorder lose the other 499 verdicts of the answer.
+    return None if isinstance(code, str) and code not in {known.value for known in RefusalCode} else code
+
+
+_OBJECT_NAME = (
+    "cameras/0b1d6a52-77a5-4f0e-9d0a-3a1c8f5d2e61/2026/03/01/0198f0c4-8a00-7b3c-9f10-6d2b8e4a1c55/"
+    "20260301T190000.040Z_0198f0c5-7400-7d0e-a2b8-51c9e6f30d77.mp4"
+)
+_SESSION: JsonDict = {
+    "uri": "https://storage.googleapis.com/upload/storage/v1/b/footage/o?upload_id=…",
+    "expires_at": "2026-03-08T19:01:02Z",
+}
+_WANTED: JsonDict = {
+    "id": "0198f0c5-7400-7d0e-a2b8-51c9e6f30d77",
+    "verdict": "wanted",
+    "object_name": _OBJECT_NAME,
+    "upload": _SESSION,
+    "code": None,
+    "reason": "",
+}
+_STORED: JsonDict = {"id": "0198f0c5-7400-7d0e-a2b8-51c9e6f30d77", "verdict": "stored", "object_name": _OBJECT_NAME}
+_REFUSED: JsonDict = {
+    "id": "0198f0c5-7400-7d0e-a2b8-51c9e6f30d77",
+    "verdict": "refused",
+    "code": "checksum_mismatch",
+    "reason": "The object's CRC32C is rL0Ntw==, the offer says yZRlqg==: upload it again.",
+}
+
+
 class UploadSession(Message):
     """A resumable upload that the control plane opened for one segment. The URI is a secret: it lets anyone write."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_SESSION]})
 
     uri: str = Field(repr=False)
     expires_at: Utc
@@ -79,16 +134,21 @@ class UploadSession(Message):
 class OfferVerdict(Message):
     """What the control plane says of one offered segment."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_WANTED, _STORED, _REFUSED]})
+
     id: UUID
     verdict: Verdict
     object_name: str | None = None
     upload: UploadSession | None = None
-    code: RefusalCode | None = None
+    code: Annotated[RefusalCode | None, BeforeValidator(_known_code)] = None
+    """None also for a code from a newer control plane; `reason` still tells."""
     reason: str = ""
 
 
 class OffersAnswer(Message):
     """The answer to `POST segments/offer`, one verdict an offer, in the order of the batch."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"segments": [_WANTED]}]})
 
     segments: list[OfferVerdict]
 
