@@ -1,0 +1,43 @@
+"""The control plane on a database of its own."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.database import create_engine, create_sessions
+from control_plane.security.secrets import SecretBox
+from control_plane.services import Services
+from control_plane.settings import Settings
+
+SECRET_KEY = Fernet.generate_key().decode()
+
+
+@pytest.fixture
+def settings(database: str, tmp_path: Path) -> Settings:
+    return Settings(
+        _env_file=None,
+        database_url=SecretStr(database),
+        data_dir=tmp_path / "data",
+        port=0,
+        secret_keys=SecretStr(SECRET_KEY),
+        storage_url=(tmp_path / "bucket").as_uri(),
+    )
+
+
+@pytest_asyncio.fixture
+async def services(settings: Settings, database: str) -> AsyncIterator[Services]:
+    engine = create_engine(database, pool_size=10)
+    yield Services(settings, engine, create_sessions(engine), SecretBox(SECRET_KEY))
+    await engine.dispose()
+
+
+@pytest_asyncio.fixture
+async def session(services: Services) -> AsyncIterator[AsyncSession]:
+    """One transaction, as a route has it; committed at the end."""
+    async with services.sessions.begin() as session:
+        yield session
