@@ -1,0 +1,1 @@
+"""The recorders' wire, `/v0/api/local-client`."""

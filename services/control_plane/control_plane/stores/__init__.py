@@ -1,0 +1,21 @@
+"""Where segments end up: a bucket or a folder, as the control plane needs to see it."""
+
+from control_plane.stores.interface import (
+    NewUpload,
+    OpenedUpload,
+    Store,
+    StoredObject,
+    StoreUnavailableError,
+    UploadsNotBrokeredError,
+)
+from control_plane.stores.opening import open_store
+
+__all__ = [
+    "NewUpload",
+    "OpenedUpload",
+    "Store",
+    "StoreUnavailableError",
+    "StoredObject",
+    "UploadsNotBrokeredError",
+    "open_store",
+]

@@ -1,0 +1,128 @@
+"""A bucket of Google Cloud Storage, to which the control plane holds the credentials."""
+
+import asyncio
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+import aiohttp
+import httpx
+from gcloud.aio.auth import Token
+from gcloud.aio.storage import Storage
+from gcloud.aio.storage.storage import init_api_root
+from pydantic import BaseModel
+
+from control_plane.stores.interface import NewUpload, OpenedUpload, StoredObject, StoreUnavailableError
+
+_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+_TIMEOUT_SECONDS = 10
+# Google keeps a session for a week; a day less, so that no recorder begins an upload that can't end.
+_SESSION_LIFETIME = timedelta(days=6)
+# Of one process: a batch of 500 offers must not open 500 connections.
+_AT_ONCE = 32
+
+
+class _Metadata(BaseModel):
+    """The fields of https://cloud.google.com/storage/docs/json_api/v1/objects#resource that we compare."""
+
+    size: int
+    crc32c: str
+    generation: int
+
+
+class BucketStore:
+    """Reads metadata and opens uploads. `STORAGE_EMULATOR_HOST` leads it to an emulator, without credentials."""
+
+    def __init__(self, bucket: str, credentials: Path | None) -> None:
+        """Must be called on a running loop. Without `credentials`, those of the machine count."""
+        self._bucket = bucket
+        is_emulated, api_root = init_api_root(None)
+        self._upload_url = f"{api_root}/upload/storage/v1/b/{quote(bucket, safe='')}/o"
+        # A cast: gcloud-aio's annotation names the session of its synchronous twin.
+        self._google_http = cast("Any", aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)))
+        file = str(credentials) if credentials else None
+        self._token = None if is_emulated else Token(service_file=file, session=self._google_http, scopes=[_SCOPE])
+        # `api_is_dev` only means that it leaves the Authorization header to us, see `_authorization`.
+        self._google = Storage(token=self._token, session=self._google_http, api_root=api_root, api_is_dev=True)
+        self._http = httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, limits=httpx.Limits(max_connections=_AT_ONCE))
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._token_turn = asyncio.Lock()
+
+    @property
+    def url(self) -> str:
+        """`gs://bucket`."""
+        return f"gs://{self._bucket}"
+
+    @property
+    def is_brokered(self) -> bool:
+        """A bucket has resumable upload sessions."""
+        return True
+
+    async def look_up(self, object_name: str) -> StoredObject | None:
+        """Ask for the object's metadata: Google computed the checksum from the bytes that it holds."""
+        try:
+            async with self._turns, asyncio.timeout(_TIMEOUT_SECONDS):
+                answer = await self._google.download_metadata(
+                    self._bucket, object_name, headers=await self._authorization(), timeout=_TIMEOUT_SECONDS
+                )
+            found = _Metadata.model_validate(answer)
+        except aiohttp.ClientResponseError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise StoreUnavailableError(f"{self.url} answered {error.status} when asked for an object") from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise StoreUnavailableError(f"{self.url} can't be reached: {type(error).__name__}") from None
+        except ValueError:
+            raise StoreUnavailableError(f"{self.url} answered with something that is no object's metadata") from None
+        return StoredObject(found.size, found.crc32c, found.generation)
+
+    async def open_upload(self, upload: NewUpload, now: datetime) -> OpenedUpload:
+        """Open a resumable upload: the name, the size and the checksum are fixed here, whoever holds the URI.
+
+        https://cloud.google.com/storage/docs/performing-resumable-uploads
+        """
+        try:
+            async with self._turns, asyncio.timeout(_TIMEOUT_SECONDS):
+                response = await self._http.post(
+                    self._upload_url,
+                    # Generation 0: create, never replace.
+                    params={"uploadType": "resumable", "ifGenerationMatch": "0", "name": upload.object_name},
+                    headers={
+                        **await self._authorization(),
+                        "X-Upload-Content-Type": "video/mp4",
+                        "X-Upload-Content-Length": str(upload.size_bytes),
+                        "X-Goog-Hash": f"crc32c={upload.crc32c}",
+                    },
+                    json={
+                        "name": upload.object_name,
+                        "contentType": "video/mp4",
+                        "crc32c": upload.crc32c,
+                        "metadata": dict(upload.metadata),
+                    },
+                )
+        except (httpx.HTTPError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise StoreUnavailableError(f"{self.url} can't be reached: {type(error).__name__}") from None
+        uri = response.headers.get("Location")
+        if not response.is_success or not uri:
+            raise StoreUnavailableError(f"{self.url} answered {response.status_code} when asked for an upload")
+        return OpenedUpload(uri, now + _SESSION_LIFETIME)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+        await self._google_http.close()
+
+    async def _authorization(self) -> dict[str, str]:
+        if self._token is None:
+            return {}
+        try:
+            # One at a time: all who wait share one refresh, and one of them cancelled would cancel it for all.
+            async with self._token_turn:
+                return {"Authorization": f"Bearer {await self._token.get()}"}
+        except (aiohttp.ClientError, ValueError, LookupError, TypeError) as error:
+            # A refused key, a private key that is none, a field that is missing.
+            raise StoreUnavailableError(
+                f"Google gives no token for {self.url} ({type(error).__name__}): check GCP_CREDENTIALS_PATH"
+            ) from None

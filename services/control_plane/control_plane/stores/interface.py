@@ -1,0 +1,68 @@
+"""What the control plane asks of a store: what is there, and a way in for one segment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+
+class StoreUnavailableError(Exception):
+    """The store can't be asked just now; the text is for a person and names no secret."""
+
+
+class UploadsNotBrokeredError(Exception):
+    """This store has no upload sessions to hand out: whoever uploads needs access of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object as the store knows it."""
+
+    size_bytes: int
+    crc32c: str
+    """Base64 of the big-endian bytes."""
+    generation: int
+    """Which of the versions that ever had this name; 0 in a folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewUpload:
+    """What an upload session is for: this one object, and no other bytes than these."""
+
+    object_name: str
+    size_bytes: int
+    crc32c: str
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedUpload:
+    """A resumable upload that was opened."""
+
+    uri: str = field(repr=False)
+    """A secret: whoever has it can write the object."""
+    expires_at: datetime
+
+
+class Store(Protocol):
+    """A bucket or a folder. Each method gives up after a while and raises StoreUnavailableError."""
+
+    @property
+    def url(self) -> str:
+        """`gs://bucket` or `file:///folder`."""
+
+    @property
+    def is_brokered(self) -> bool:
+        """Whether `open_upload` can be had."""
+
+    async def look_up(self, object_name: str) -> StoredObject | None:
+        """The object with its checksum as the store has it now; None if there is none."""
+
+    async def open_upload(self, upload: NewUpload, now: datetime) -> OpenedUpload:
+        """Open a resumable upload that creates the object and never replaces one.
+
+        Raise UploadsNotBrokeredError where the store has no such thing.
+        """
+
+    async def close(self) -> None:
+        """Let go of connections and threads."""
