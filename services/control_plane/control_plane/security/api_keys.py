@@ -1,0 +1,72 @@
+"""API keys of scripts: made, recognized and revoked."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.errors import Conflict, Invalid, NotFound
+from control_plane.events import Actor, record_event
+from control_plane.models import ApiKey, Role
+from control_plane.security.tokens import NewToken, new_api_key, token_sha256
+
+_LONGEST_NAME = 100
+_USE_NOTED_EVERY = timedelta(minutes=5)
+"""A key in a busy script must not cost a write for each of its calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """A key that was recognized."""
+
+    name: str
+    role: Role
+
+
+async def create_api_key(
+    session: AsyncSession, name: str, role: Role, expires_at: datetime | None = None, *, actor: Actor
+) -> NewToken:
+    """Make a key, which is known only now. Raises Invalid, or Conflict when the name is taken."""
+    name = name.strip()
+    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
+        raise Invalid("name", f"must be one line of 1 to {_LONGEST_NAME} characters")
+    if expires_at is not None and expires_at.tzinfo is None:
+        raise Invalid("expires_at", "must have a time zone")
+    token = new_api_key()
+    key = ApiKey(name=name, prefix=token.prefix, key_sha256=token.sha256, role=role, expires_at=expires_at)
+    try:
+        async with session.begin_nested():
+            session.add(key)
+    except IntegrityError:
+        raise Conflict(f"There is a key named {name!r} already: names tell in the history who did what.") from None
+    detail = {"name": name, "role": role, "prefix": token.prefix, "expires_at": expires_at}
+    record_event(session, "api_key", key.id, "api_key.created", actor, detail)
+    return token
+
+
+async def revoke_api_key(session: AsyncSession, name: str, *, now: datetime, actor: Actor) -> None:
+    """Refuse the key of that name from now on; nothing happens when it is revoked already. Raises NotFound."""
+    key = (await session.scalars(select(ApiKey).where(ApiKey.name == name).with_for_update())).one_or_none()
+    if key is None:
+        raise NotFound(f"There is no key named {name!r}.")
+    if key.revoked_at is None:
+        key.revoked_at = now
+        record_event(session, "api_key", key.id, "api_key.revoked", actor, {"name": name})
+
+
+async def recognize_api_key(session: AsyncSession, text: str, *, now: datetime) -> KnownKey | None:
+    """Whose key that is; None for one that is unknown, expired or revoked."""
+    key = (await session.scalars(select(ApiKey).where(ApiKey.key_sha256 == token_sha256(text)))).one_or_none()
+    if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
+        return None
+    if key.last_used_at is None or key.last_used_at <= now - _USE_NOTED_EVERY:
+        stale = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= now - _USE_NOTED_EVERY)
+        await session.execute(
+            update(ApiKey)
+            .where(ApiKey.id == key.id, stale)
+            .values(last_used_at=func.now())
+            .execution_options(synchronize_session=False)
+        )
+    return KnownKey(key.name, key.role)

@@ -1,0 +1,69 @@
+"""Operators: made, recognized at login, and their passwords."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.errors import Conflict, FieldProblem, Invalid
+from control_plane.events import Actor, record_event
+from control_plane.models import Operator, Role
+from control_plane.security.passwords import MINIMUM_LENGTH, hash_password, is_password
+
+_LONGEST_NAME = 100
+_LONGEST_PASSWORD = 1000
+"""argon2id reads all of it: a book as a password would be a way to keep the processor busy."""
+
+
+async def create_operator(session: AsyncSession, username: str, password: str, role: Role, *, actor: Actor) -> Operator:
+    """Make an operator. Raises Invalid, or Conflict when the name is taken."""
+    username = username.strip()
+    if not 0 < len(username) <= _LONGEST_NAME or not username.isprintable():
+        raise Invalid("username", f"must be one line of 1 to {_LONGEST_NAME} characters")
+    operator = Operator(username=username, password_hash=await _hashed(password, username), role=role)
+    try:
+        async with session.begin_nested():
+            session.add(operator)
+    except IntegrityError:
+        raise Conflict(f"There is an operator named {username!r} already.") from None
+    detail = {"username": username, "role": role}
+    record_event(session, "operator", operator.id, "operator.created", actor, detail)
+    return operator
+
+
+async def recognize_operator(session: AsyncSession, username: str, password: str, *, now: datetime) -> Operator | None:
+    """The active operator with that password, whose login is noted; None otherwise, after the same time."""
+    username = username.strip()
+    operator = None
+    if len(username) <= _LONGEST_NAME and username.isprintable():
+        operator = (await session.scalars(select(Operator).where(Operator.username == username))).one_or_none()
+    matches = await is_password(password[:_LONGEST_PASSWORD], operator.password_hash if operator else None)
+    if operator is None or not matches or len(password) > _LONGEST_PASSWORD or not operator.is_active:
+        return None
+    operator.last_login_at = now
+    return operator
+
+
+async def change_password(session: AsyncSession, operator: Operator, password: str, *, actor: Actor) -> None:
+    """Set a new password and end every session of the operator. Raises Invalid."""
+    operator.password_hash = await _hashed(password, operator.username)
+    operator.session_epoch += 1
+    record_event(session, "operator", operator.id, "operator.password_changed", actor)
+
+
+def password_problem(password: str, username: str) -> FieldProblem | None:
+    """Why the password is refused."""
+    if len(password) < MINIMUM_LENGTH:
+        return FieldProblem("password", f"must have at least {MINIMUM_LENGTH} characters")
+    if len(password) > _LONGEST_PASSWORD:
+        return FieldProblem("password", f"must have at most {_LONGEST_PASSWORD} characters")
+    if password.casefold() == username.casefold():
+        return FieldProblem("password", "must not be the name")
+    return None
+
+
+async def _hashed(password: str, username: str) -> str:
+    if problem := password_problem(password, username):
+        raise Invalid.of([problem])
+    return await hash_password(password)
