@@ -10,9 +10,11 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.database import create_engine, create_sessions
+from control_plane.local_client.config_changes import ConfigChanges
 from control_plane.security.secrets import SecretBox
 from control_plane.services import Services
 from control_plane.settings import Settings
+from control_plane.stores import open_store
 
 SECRET_KEY = Fernet.generate_key().decode()
 
@@ -32,7 +34,9 @@ def settings(database: str, tmp_path: Path) -> Settings:
 @pytest_asyncio.fixture
 async def services(settings: Settings, database: str) -> AsyncIterator[Services]:
     engine = create_engine(database, pool_size=10)
-    yield Services(settings, engine, create_sessions(engine), SecretBox(SECRET_KEY))
+    store = open_store(settings.storage_url, default_folder=settings.data_dir / "bucket", credentials=None)
+    yield Services(settings, engine, create_sessions(engine), SecretBox(SECRET_KEY), store, ConfigChanges())
+    await store.close()
     await engine.dispose()
 
 

@@ -6,8 +6,10 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
+from control_plane.local_client.config_changes import ConfigChanges
 from control_plane.security.secrets import SecretBox
 from control_plane.settings import Settings
+from control_plane.stores import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,8 @@ class Services:
     engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
     secrets: SecretBox
+    store: Store
+    config_changes: ConfigChanges
 
 
 def _services(request: Request) -> Services:

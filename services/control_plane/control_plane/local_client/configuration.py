@@ -1,0 +1,163 @@
+"""What a recorder is told: its cameras and schedules, read from the database in one statement."""
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import and_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from camfleet_contract.cameras import Camera, RecordingMode
+from camfleet_contract.configuration import RecorderConfig, Schedule, Storage, StorageMode
+from control_plane import models
+from control_plane.errors import Unauthorized, Unavailable
+from control_plane.fleet.cameras import camera_stream_url, camera_sub_stream_url, secret_columns
+from control_plane.security.secrets import SecretBox, SecretUnreadableError
+from control_plane.stores import Store
+
+log = structlog.get_logger()
+
+_Row = tuple[str, str, str, models.Camera | None, models.Schedule | None]
+
+_CAMERAS = TypeAdapter(list[Camera])
+_SCHEDULES = TypeAdapter(list[Schedule])
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What is assigned to one recorder at one moment, newest first."""
+
+    client_id: uuid.UUID
+    client_name: str
+    timezone: str
+    cameras: list[Camera]
+    schedules: list[Schedule]
+
+    def cameras_json(self) -> bytes:
+        """The body of `GET cameras`."""
+        return _CAMERAS.dump_json(self.cameras)
+
+    def schedules_json(self) -> bytes:
+        """The body of `GET schedules`."""
+        return _SCHEDULES.dump_json(self.schedules)
+
+    def config(self, store: Store) -> RecorderConfig:
+        """The document of `GET config`. Its revision is a checksum of all the rest."""
+        mode = StorageMode.BROKERED if store.is_brokered else StorageMode.DIRECT
+        document = RecorderConfig(
+            revision="",
+            client_id=self.client_id,
+            client_name=self.client_name,
+            timezone=self.timezone,
+            cameras=self.cameras,
+            schedules=self.schedules,
+            storage=Storage(mode=mode, url=store.url),
+        )
+        revision = hashlib.sha256(document.model_dump_json().encode()).hexdigest()
+        return document.model_copy(update={"revision": revision})
+
+
+async def read_assigned(session: AsyncSession, secrets: SecretBox, client_id: uuid.UUID) -> Assigned:
+    """What is assigned to the client, consistent, since it is one statement's snapshot.
+
+    Raise Unavailable if a camera's secret can't be decrypted. Leaving that camera out would be worse: a recorder takes
+    the list as the whole truth and stops what is missing, although it still has good credentials for it; with the
+    usual cause, a key lost from SECRET_KEYS, that would stop all cameras everywhere. A 503 keeps recorders on what they
+    have, and says loudly which camera is to be saved anew.
+    """
+    camera_site = aliased(models.Site)
+    query = (
+        select(models.Client.name, models.Site.timezone, camera_site.timezone, models.Camera, models.Schedule)
+        .join(models.Site, models.Site.id == models.Client.site_id)
+        .outerjoin(models.ClientCamera, models.ClientCamera.client_id == models.Client.id)
+        .outerjoin(
+            models.Camera,
+            and_(
+                models.Camera.id == models.ClientCamera.camera_id,
+                models.Camera.is_active,
+                models.Camera.recording_mode == RecordingMode.LOCAL_CLIENT,
+            ),
+        )
+        .outerjoin(camera_site, camera_site.id == models.Camera.site_id)
+        .outerjoin(models.Schedule, and_(models.Schedule.camera_id == models.Camera.id, models.Schedule.is_active))
+        .where(models.Client.id == client_id, models.Client.is_active)
+        .options(*secret_columns())
+    )
+    # SQLAlchemy's types don't know that an outer join brings None.
+    rows = cast("Sequence[_Row]", (await session.execute(query)).all())
+    if not rows:
+        raise Unauthorized("this client was deleted or deactivated")
+    cameras: dict[uuid.UUID, tuple[models.Camera, Camera]] = {}
+    schedules: list[tuple[models.Schedule, Schedule]] = []
+    for number, (_, _, zone, camera, schedule) in enumerate(rows):
+        if camera is None:
+            continue
+        if number % 100 == 0:
+            await asyncio.sleep(0)  # a thousand cameras' secrets take a tenth of a second: let others in between
+        if camera.id not in cameras:
+            cameras[camera.id] = camera, _as_camera(camera, secrets)
+        if schedule is not None and (shown := _as_schedule(schedule, cameras[camera.id][1], zone)):
+            schedules.append((schedule, shown))
+    return Assigned(
+        client_id=client_id,
+        client_name=rows[0][0],
+        timezone=rows[0][1],
+        cameras=[shown for _, shown in sorted(cameras.values(), key=_age, reverse=True)],
+        schedules=[shown for _, shown in sorted(schedules, key=_age, reverse=True)],
+    )
+
+
+def _age(pair: tuple[models.Camera | models.Schedule, object]) -> tuple[object, ...]:
+    row, _ = pair
+    return row.created_at, row.id
+
+
+def _as_camera(camera: models.Camera, secrets: SecretBox) -> Camera:
+    try:
+        return Camera(
+            id=camera.id,
+            name=camera.name,
+            ip_address=camera.ip_address,
+            rtsp_url=camera_stream_url(camera, secrets),
+            rtsp_url_sub=camera_sub_stream_url(camera, secrets),
+            camera_type=camera.camera_type,
+            location=camera.location,
+            record_quality=camera.record_quality,
+        )
+    except SecretUnreadableError:
+        log.error("camera_secret_unreadable", camera_id=str(camera.id))  # noqa: TRY400 - a traceback says no more
+        raise Unavailable(
+            f"the credentials of camera {camera.id} can't be decrypted: "
+            "add the key they were saved with to SECRET_KEYS, or save the camera's password anew",
+            retry_after_seconds=30,
+        ) from None
+
+
+def _as_schedule(schedule: models.Schedule, camera: Camera, zone: str) -> Schedule | None:
+    try:
+        return Schedule(
+            id=schedule.id,
+            name=schedule.name,
+            schedule_type=schedule.schedule_type,
+            start_time=schedule.start_time,
+            end_time=schedule.end_time,
+            start_date=schedule.start_date,
+            end_date=schedule.end_date,
+            days_of_week=schedule.days_of_week,
+            is_active=schedule.is_active,
+            camera=camera,
+            timezone=zone,
+            updated_at=schedule.updated_at,
+            segment_seconds=schedule.segment_seconds,
+        )
+    except ValidationError as error:
+        # Written past the console and the API; a recorder could not read it either, and must still get the others.
+        fields = sorted({str(problem["loc"][0]) for problem in error.errors() if problem["loc"]})
+        log.error("schedule_unreadable", schedule_id=str(schedule.id), fields=fields)  # noqa: TRY400 - as above
+        return None

@@ -1,0 +1,81 @@
+"""Gaps that recorders report, any number of times."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from camfleet_contract.gaps import Gap, GapVerdict
+from control_plane import models
+from control_plane.recordings.moments import IMPLAUSIBLE, is_plausible
+
+_Key = tuple[uuid.UUID, datetime, uuid.UUID]
+
+
+async def take_in_gaps(session: AsyncSession, client_id: uuid.UUID, gaps: Sequence[Gap]) -> list[GapVerdict]:
+    """Store what can be stored, in two statements, and say of each gap what became of it."""
+    assigned = set(
+        await session.scalars(
+            select(models.ClientCamera.camera_id)
+            .where(
+                models.ClientCamera.client_id == client_id,
+                models.ClientCamera.camera_id.in_({gap.camera_id for gap in gaps}),
+            )
+            # Locked against being deleted together with the camera before the gaps are inserted.
+            .with_for_update(read=True, key_share=True)
+        )
+    )
+    refusals = {index: reason for index, gap in enumerate(gaps) if (reason := _refusal(gap, assigned))}
+    # One row a key: a statement can't write the same row twice. The last report of a gap counts.
+    wanted = {_key(gap): gap for index, gap in enumerate(gaps) if index not in refusals}
+    stored = await _upsert(session, client_id, [wanted[key] for key in sorted(wanted)])
+    return [
+        GapVerdict(id=gap.id, verdict="stored")
+        if index not in refusals and _key(gap) in stored
+        else GapVerdict(id=gap.id, verdict="refused", reason=refusals.get(index, "this id is another client's"))
+        for index, gap in enumerate(gaps)
+    ]
+
+
+def _refusal(gap: Gap, assigned: set[uuid.UUID]) -> str:
+    if gap.camera_id not in assigned:
+        return "this camera is not assigned to this client"
+    if not is_plausible(gap.start) or not is_plausible(gap.end):
+        return f"start and end {IMPLAUSIBLE}"
+    return ""
+
+
+def _key(gap: Gap) -> _Key:
+    return gap.camera_id, gap.start, gap.id
+
+
+async def _upsert(session: AsyncSession, client_id: uuid.UUID, gaps: Sequence[Gap]) -> set[_Key]:
+    if not gaps:
+        return set()
+    statement = insert(models.Gap).values(
+        [
+            {
+                "camera_id": gap.camera_id,
+                "started_at": gap.start,
+                "id": gap.id,
+                "ended_at": gap.end,
+                "client_id": client_id,
+                "schedule_id": gap.schedule_id,
+                "recording_id": gap.recording_id,
+                "cause": gap.cause,
+                "detail": gap.detail,
+            }
+            for gap in gaps
+        ]
+    )
+    statement = statement.on_conflict_do_update(
+        index_elements=[models.Gap.camera_id, models.Gap.started_at, models.Gap.id],
+        # A gap that was still open may be told again with a later end.
+        set_={name: statement.excluded[name] for name in ("ended_at", "cause", "detail")},
+        where=models.Gap.client_id == client_id,
+    )
+    rows = await session.execute(statement.returning(models.Gap.camera_id, models.Gap.started_at, models.Gap.id))
+    return {(row.camera_id, row.started_at, row.id) for row in rows}
