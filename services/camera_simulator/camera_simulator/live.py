@@ -1,0 +1,70 @@
+"""Video with the wall clock in the picture, encoded while somebody watches."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable
+from datetime import datetime
+from fractions import Fraction
+
+import av
+from av.video.codeccontext import VideoCodecContext
+
+from camera_simulator import nal_units
+from camera_simulator.generation import encoder_name, encoder_options
+from camera_simulator.media import AccessUnit, video_unit
+from camera_simulator.pictures import Painter
+from camera_simulator.specs import VIDEO_CLOCK_HZ, CameraSpec
+
+_QUEUE_UNITS = 250
+
+
+async def encoded_live(spec: CameraSpec, started_at: float) -> AsyncGenerator[tuple[int, AccessUnit], None]:
+    """Frame numbers and access units as they come out of the encoder; the first is a keyframe.
+
+    Frame n is taken n frame times after `started_at` (on `time.monotonic`), which is where its pts counts from.
+    """
+    loop = asyncio.get_running_loop()
+    units: asyncio.Queue[tuple[int, AccessUnit]] = asyncio.Queue(_QUEUE_UNITS)
+    stopped = threading.Event()
+
+    def deliver(number: int, unit: AccessUnit) -> None:
+        loop.call_soon_threadsafe(units.put_nowait, (number, unit))
+
+    thread = threading.Thread(target=_encode, args=(spec, started_at, deliver, stopped), name=f"encoder {spec.name}")
+    thread.start()
+    try:
+        while True:
+            yield await units.get()
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def _encode(
+    spec: CameraSpec, started_at: float, deliver: Callable[[int, AccessUnit], None], stopped: threading.Event
+) -> None:
+    encoder = _open_encoder(spec)
+    painter = Painter(spec.burned_name, spec.width, spec.height, spec.seed)
+    number = int((time.monotonic() - started_at) * spec.fps)
+    ticks = VIDEO_CLOCK_HZ / spec.fps
+    while not stopped.wait(max(0.0, started_at + number / spec.fps - time.monotonic())):
+        clock = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-5]
+        for packet in encoder.encode(painter.frame(number, clock)):
+            nals = nal_units.split(bytes(packet))
+            shown = number if packet.pts is None else packet.pts
+            pts = round(shown * ticks)
+            deliver(shown, video_unit(spec.codec, nals, pts, pts, is_keyframe=packet.is_keyframe))
+        # An encoder that can't keep up leaves pictures out instead of falling behind the clock.
+        number = max(number + 1, int((time.monotonic() - started_at) * spec.fps))
+
+
+def _open_encoder(spec: CameraSpec) -> VideoCodecContext:
+    encoder = av.CodecContext.create(encoder_name(spec), "w")
+    if not isinstance(encoder, VideoCodecContext):
+        raise TypeError(f"{encoder_name(spec)} is no video encoder")
+    encoder.width, encoder.height, encoder.pix_fmt = spec.width, spec.height, "yuv420p"
+    encoder.framerate = Fraction(spec.fps)
+    encoder.bit_rate = spec.bitrate_bps
+    encoder.options = encoder_options(spec) | {"tune": "zerolatency"}
+    return encoder
