@@ -30,7 +30,7 @@ _GAP: JsonDict = {
     "camera_id": "0b1d6a52-77a5-4f0e-9d0a-3a1c8f5d2e61",
     "schedule_id": "5f6c1c0e-54a5-4a0b-8c3e-2f1d7b9a6e42",
     "recording_id": "0198f0c4-8a00-7b3c-9f10-6d2b8e4a1c55",
-    "start": "2026-03-01T19:12:04.250Z",
+    "start": "2026-03-01T19:12:04.250000Z",
     "end": "2026-03-01T19:13:10Z",
     "cause": "camera_unreachable",
     "detail": "connection refused",

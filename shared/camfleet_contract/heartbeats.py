@@ -128,7 +128,7 @@ class HeartbeatReceived(Message):
                     "message": "Heartbeat received",
                     "client_id": "7d2f5b1e-93c4-4c1a-b5e8-6a0f4d3c2b19",
                     "status": "online",
-                    "server_time": "2026-03-01T20:15:30.125Z",
+                    "server_time": "2026-03-01T20:15:30.125000Z",
                     "config_changed": False,
                 }
             ]

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from camfleet_contract.schedules import ScheduleRule, ScheduleType, Window
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-REACH = 5
+REACH = 6
 """Days on each side of the middle that the clock is read for."""
 
 Reading = tuple[datetime, datetime]
@@ -18,7 +18,7 @@ Reading = tuple[datetime, datetime]
 def expected_windows(rule: ScheduleRule, zone: ZoneInfo, middle: date) -> list[Window]:
     """The windows of a sensible rule around `middle`, pieced together from the minutes that belong to each.
 
-    Rules must name whole minutes, and a `once` must lie within `REACH` days of the middle.
+    Rules must name whole minutes, and a `once` must start within three days of the middle and last two at most.
     """
     readings = clock(zone, middle)
     stretches = [stretch for start, end in spans(rule, middle) if (stretch := minutes_of(readings, start, end))]
@@ -44,7 +44,7 @@ def clock(zone: ZoneInfo, middle: date) -> list[Reading]:
 
 def spans(rule: ScheduleRule, middle: date) -> Iterator[tuple[datetime, datetime]]:
     """From when to when the rule wants footage, in readings of the clock."""
-    for number in range(-REACH + 1, REACH - 1):
+    for number in range(-REACH + 2, REACH - 2):
         day = middle + number * DAY
         if rule.schedule_type is ScheduleType.ONCE:
             if day != rule.start_date:

@@ -64,10 +64,13 @@ def rules(draw: st.DrawFn, middle: date) -> ScheduleRule:
     """A sensible rule that has something to do near `middle`."""
     kind = draw(st.sampled_from(ScheduleType))
     nearby = st.integers(-2, 2).map(lambda number: middle + number * DAY)
+    start_time = draw(CLOCK_TIMES)
+    # An end shortly before the start makes windows that nearly touch: a repeated hour pushes one into the next.
+    shortly_before = (datetime.combine(middle, start_time) - draw(st.integers(1, 90)) * MINUTE).time()
     rule = ScheduleRule(
         schedule_type=kind,
-        start_time=draw(CLOCK_TIMES),
-        end_time=draw(CLOCK_TIMES),
+        start_time=start_time,
+        end_time=draw(CLOCK_TIMES | st.just(shortly_before)),
         start_date=draw(nearby if kind is ScheduleType.ONCE else st.none() | nearby),
         end_date=draw(st.none() | nearby),
         days_of_week=draw(st.lists(st.sampled_from(Weekday), min_size=1)) if kind is ScheduleType.WEEKLY else [],
