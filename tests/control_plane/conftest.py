@@ -3,18 +3,23 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 from cryptography.fernet import Fernet
+from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.database import create_engine, create_sessions
 from control_plane.local_client.config_changes import ConfigChanges
+from control_plane.main import create_app
 from control_plane.security.secrets import SecretBox
+from control_plane.service import RunningService, running_service
 from control_plane.services import Services
 from control_plane.settings import Settings
 from control_plane.stores import open_store
+from tests.control_plane.tasks import in_a_task
 
 SECRET_KEY = Fernet.generate_key().decode()
 
@@ -45,3 +50,24 @@ async def session(services: Services) -> AsyncIterator[AsyncSession]:
     """One transaction, as a route has it; committed at the end."""
     async with services.sessions.begin() as session:
         yield session
+
+
+@pytest.fixture
+def app(services: Services) -> FastAPI:
+    """The whole application, without what runs beside it (config push, upkeep): for that there is `server`."""
+    return create_app(services)
+
+
+@pytest_asyncio.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Calls the application without a network. An error that no handler answered fails the test."""
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://control-plane.test") as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def server(settings: Settings) -> AsyncIterator[RunningService]:
+    """The real service on a free port of the loopback interface; `server.url`."""
+    async with in_a_task(running_service(settings)) as service:
+        yield service

@@ -105,9 +105,21 @@ class EmbeddedPostgres:
             os.close(self._lock)
             self._lock = None
 
-    async def wait(self) -> int:
-        """Wait until it ends, for whatever reason; its exit code."""
-        return await self._process.wait() if self._process else 0
+    async def keep_running(self) -> None:
+        """Start it again whenever it ends by itself, on the same port, until cancelled."""
+        while self._process is not None:
+            code = await self._process.wait()
+            log.error("embedded_postgres_ended", exit_code=code)
+            await self.stop()
+            pause = 0.5
+            while True:
+                await asyncio.sleep(pause)
+                try:
+                    await self.start()
+                    break
+                except EmbeddedPostgresError as error:
+                    log.error("embedded_postgres_not_restarted", error=str(error))  # noqa: TRY400 - its text says all
+                    pause = min(pause * 2, 30)
 
     async def _start(self, grounds: Grounds) -> None:
         cluster = grounds.folder / "cluster"

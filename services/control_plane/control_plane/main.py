@@ -1,0 +1,77 @@
+"""The control plane's application: what it consists of, and what runs as long as it does."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import structlog
+from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.responses import RedirectResponse
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from control_plane import health
+from control_plane.answers import install_error_handlers
+from control_plane.middleware import BodyLimit, RequestLog, SecurityHeaders
+from control_plane.partitions import ensure_partitions
+from control_plane.services import Services
+
+log = structlog.get_logger()
+
+_PARTITIONS_EVERY_SECONDS = 24 * 3600.0
+_PARTITIONS_RETRY_SECONDS = 300.0
+
+
+def create_app(services: Services) -> FastAPI:
+    """Everything that answers at this service's port."""
+    app = FastAPI(
+        title="camfleet control plane",
+        # Recorders' clients follow no redirects, and the two APIs have documents of their own.
+        redirect_slashes=False,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.services = services
+    install_error_handlers(app)
+    app.include_router(health.router)
+    app.add_api_route("/", _start_page, methods=["GET", "HEAD"])
+    # The last one added sees a request first.
+    app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestLog)
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(services.settings.trusted_proxies))
+    return app
+
+
+async def _start_page() -> RedirectResponse:
+    return RedirectResponse("/admin/", status_code=307)
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    database_url = services.engine.url.render_as_string(hide_password=False)
+    async with services.config_changes.listening(database_url), asyncio.TaskGroup() as tasks:
+        upkeep = tasks.create_task(_keep_partitions(services), name="partitions")
+        try:
+            yield
+        finally:
+            upkeep.cancel()
+
+
+async def _keep_partitions(services: Services) -> None:
+    """Make the next months' partitions. While the database is down or not migrated, try again."""
+    while True:
+        try:
+            async with services.engine.begin() as connection:
+                made = await ensure_partitions(connection, datetime.now(UTC))
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("partitions_not_made", error=type(error).__name__)
+            await asyncio.sleep(_PARTITIONS_RETRY_SECONDS)
+        else:
+            if made:
+                log.info("partitions_made", partitions=made)
+            await asyncio.sleep(_PARTITIONS_EVERY_SECONDS)

@@ -1,0 +1,148 @@
+"""What happens to every request before any application sees it: its id, its log line, headers, a limit to its body."""
+
+import asyncio
+import contextlib
+import re
+import time
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils.compat import uuid7
+
+log = structlog.get_logger("control_plane.requests")
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# Whoever sends more than is wanted is read to the end, within reason: if the connection were cut at once, the caller
+# would see a broken pipe in place of the answer.
+_DRAIN_BYTES = 32 * 1024 * 1024
+_DRAIN_SECONDS = 3.0
+
+
+class RequestLog:
+    """Give every request an id, taken from X-Request-ID if it is a sane one, and one log line without its query."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _SANE_ID.fullmatch(given) else uuid7().hex
+        scope["camfleet.request_id"] = request_id
+        path = scope["path"]  # mounts change the scope
+        started, status = time.monotonic(), 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_id)
+            finally:
+                # Probes come every few seconds for ever.
+                write = log.debug if "/health" in path and status < 400 else log.info  # noqa: PLR2004 - HTTP's border
+                write(
+                    "request",
+                    method=scope["method"],
+                    path=path[:200],
+                    status=status or None,
+                    milliseconds=round((time.monotonic() - started) * 1000, 1),
+                    address=(scope.get("client") or ("",))[0],
+                )
+
+
+class SecurityHeaders:
+    """Headers for every answer that does not set its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                headers.setdefault("X-Frame-Options", "DENY")
+                headers.setdefault("Referrer-Policy", "same-origin")
+                if scope["scheme"] == "https":
+                    headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class BodyLimit:
+    """Refuse bodies above `max_bytes` with 413, with a Content-Length or without.
+
+    Only whoever reads the body meets the limit, so an unauthenticated caller is told 401 and not 413.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        announced = headers.get("content-length", "")
+        body = _Body(receive, self._max_bytes, int(announced) if announced.isdigit() else 0)
+        # A caller who waits for leave to send has sent nothing yet.
+        may_drain = "expect" not in headers and ("transfer-encoding" in headers or body.announced > 0)
+
+        async def drain_and_send(message: Message) -> None:
+            refuses = message["type"] == "http.response.start" and message["status"] >= 400  # noqa: PLR2004 - HTTP's border
+            if refuses and may_drain:
+                await body.drain()
+            await send(message)
+
+        await self._app(scope, body.receive, drain_and_send)
+
+
+class _Body:
+    """One request's body on its way in."""
+
+    def __init__(self, receive: Receive, max_bytes: int, announced: int) -> None:
+        self._receive = receive
+        self._max_bytes = max_bytes
+        self.announced = announced
+        self._read = 0
+        self._is_complete = False
+
+    async def receive(self) -> Message:
+        """The next piece; raises HTTPException 413 when it is too much."""
+        if self.announced > self._max_bytes:
+            raise self._too_big()
+        message = await self._next()
+        if self._read > self._max_bytes:
+            raise self._too_big()
+        return message
+
+    async def drain(self) -> None:
+        """Read and forget the rest."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while not self._is_complete and self._read < _DRAIN_BYTES:
+                    await self._next()
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self._read += len(message.get("body", b""))
+        self._is_complete = not message.get("more_body", False)
+        return message
+
+    def _too_big(self) -> HTTPException:
+        return HTTPException(413, f"The body is too big: at most {self._max_bytes} bytes.")
