@@ -37,8 +37,10 @@ __all__ = [
     "create_camera",
     "delete_camera",
     "find_camera",
+    "has_password",
     "redacted",
     "secret_columns",
+    "shown_sub_url",
     "shown_url",
 ]
 
@@ -132,6 +134,11 @@ def shown_sub_url(camera: Camera, secrets: SecretBox) -> str | None:
     return redacted(url) if url else None
 
 
+def has_password(camera: Camera, secrets: SecretBox) -> bool:
+    """Whether a password is known, by itself or in the URL; also when it can't be read."""
+    return camera.password_encrypted is not None or MASK in (shown_url(camera, secrets) or MASK)
+
+
 async def find_camera(session: AsyncSession, camera_id: uuid.UUID, *, for_change: bool = False) -> Camera:
     """The camera with its secrets; locked until the end of the transaction when it is to be changed."""
     query = select(Camera).where(Camera.id == camera_id).options(*secret_columns())
@@ -149,7 +156,7 @@ async def create_camera(session: AsyncSession, secrets: SecretBox, new: NewCamer
     if await session.get(Site, new.site_id) is None:
         raise Invalid("site_id", f"there is no site {new.site_id}")
     camera = Camera(password_encrypted=None, rtsp_url_encrypted=None, rtsp_url_sub_encrypted=None)
-    values = new.model_dump()
+    values = new.everything()
     _write(camera, values, secrets)
     _check(camera)
     session.add(camera)

@@ -71,7 +71,7 @@ async def create_client(
     await session.flush()
     await _assign(session, client.id, cameras)
     token = _add_token(session, client.id)
-    detail = new.model_dump() | {"token_prefix": token.prefix}
+    detail = new.everything() | {"token_prefix": token.prefix}
     record_event(session, "client", client.id, "client.created", actor, detail)
     await session.flush()
     return client, token

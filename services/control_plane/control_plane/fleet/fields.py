@@ -55,6 +55,10 @@ class Fields(BaseModel):
         """The fields that were filled in."""
         return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
 
+    def everything(self) -> dict[str, Any]:
+        """All fields, with the defaults of those that were not filled in."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Self:
         """The fields from a form's values. Raise Invalid, naming each field that is wrong."""

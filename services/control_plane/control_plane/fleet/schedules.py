@@ -73,7 +73,7 @@ async def create_schedule(session: AsyncSession, new: NewSchedule, *, actor: Act
             FieldProblem(name, f"is needed for a schedule of type {new.schedule_type}, as in 20:00:00")
             for name in sorted(missing, reverse=True)
         )
-    values = new.model_dump()
+    values = new.everything()
     await _check(session, values)
     schedule = Schedule(**values)
     session.add(schedule)

@@ -56,7 +56,7 @@ async def create_site(session: AsyncSession, new: NewSite, *, actor: Actor) -> S
             session.add(site)
     except IntegrityError:
         raise _taken(new.name) from None
-    record_event(session, "site", site.id, "site.created", actor, new.model_dump())
+    record_event(session, "site", site.id, "site.created", actor, new.everything())
     return site
 
 

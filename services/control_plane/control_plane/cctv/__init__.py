@@ -1,0 +1,1 @@
+"""The operators' REST API, for curl and scripts: `/v0/api/cctv/`."""

@@ -1,0 +1,91 @@
+"""Who calls the operators' API, and what each role may do.
+
+| may                                               | viewer | operator | admin |
+|---------------------------------------------------|--------|----------|-------|
+| read everything (no secret is ever in an answer)  | yes    | yes      | yes   |
+| create, change, delete cameras and schedules      |        | yes      | yes   |
+| change clients (name, cameras, active)            |        | yes      | yes   |
+| create and delete clients, rotate, revoke tokens  |        |          | yes   |
+| create, change, delete sites                      |        |          | yes   |
+
+Keys themselves are made on the machine: `control-plane create-api-key NAME --role admin`.
+"""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, cast
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+
+from control_plane.errors import Forbidden, Unauthorized
+from control_plane.events import Actor
+from control_plane.models import Role
+from control_plane.security.api_keys import recognize_api_key
+from control_plane.services import Services
+
+_LONGEST_KEY = 200
+
+bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="API key",
+    description="A key made by `control-plane create-api-key NAME --role ROLE`.",
+)
+"""For the document only: the key itself is checked before anything else of the request is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A script with a good key."""
+
+    actor: Actor
+    role: Role
+
+
+class KeyRoute(APIRoute):
+    """A route that looks at the key before the body and the parameters."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Put the check of the key before what FastAPI does."""
+        handle = super().get_route_handler()
+
+        async def handle_known(request: Request) -> Response:
+            request.state.caller = await _caller(request)
+            return await handle(request)
+
+        return handle_known
+
+
+async def _caller(request: Request) -> Caller:
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    key = key.strip()
+    if scheme.lower() != "bearer" or not key:
+        raise Unauthorized("An API key is needed: Authorization: Bearer KEY.")
+    services = cast("Services", request.app.state.services)
+    known = None
+    if len(key) <= _LONGEST_KEY:
+        async with services.sessions.begin() as session:
+            known = await recognize_api_key(session, key, now=datetime.now(UTC))
+    if known is None:
+        raise Unauthorized("This API key is unknown, expired or revoked.")
+    address = request.client.host if request.client else None
+    return Caller(Actor(f"api_key:{known.name}", address), known.role)
+
+
+def _needs(role: Role) -> Callable[[Request], Actor]:
+    def actor(request: Request) -> Actor:
+        caller = cast("Caller", request.state.caller)
+        if not caller.role.includes(role):
+            raise Forbidden(f"This needs a key with the role {role}; yours has the role {caller.role}.")
+        return caller.actor
+
+    return actor
+
+
+OperatorActor = Annotated[Actor, Depends(_needs(Role.OPERATOR))]
+"""Who makes a change that operators may make."""
+
+AdminActor = Annotated[Actor, Depends(_needs(Role.ADMIN))]
+"""Who makes a change that only admins may make."""

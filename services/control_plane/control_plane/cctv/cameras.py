@@ -1,0 +1,83 @@
+"""`cameras/`: what is recorded."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, status
+from sqlalchemy import select
+
+from control_plane.cctv import examples
+from control_plane.cctv.answers import CameraAnswer
+from control_plane.cctv.callers import KeyRoute, OperatorActor
+from control_plane.cctv.paging import IdCursor, Limit, NameSearch, Page, containing, page_by_id
+from control_plane.cctv.refusals import CONFLICT, FORBIDDEN, NOT_FOUND
+from control_plane.database import Session
+from control_plane.fleet import cameras
+from control_plane.fleet.cameras import CameraChange, NewCamera, secret_columns
+from control_plane.models import Camera, ClientCamera
+from control_plane.services import Shared
+
+router = APIRouter(route_class=KeyRoute, tags=["cameras"])
+
+
+@router.get("/cameras/")
+async def list_cameras(
+    session: Session,
+    services: Shared,
+    site_id: UUID | None = None,
+    client_id: UUID | None = None,
+    q: NameSearch = "",
+    cursor: IdCursor | None = None,
+    limit: Limit = 50,
+) -> Page[CameraAnswer]:
+    """List the cameras, oldest first: all, of a site, or those that a client records."""
+    query = select(Camera).options(*secret_columns())
+    if site_id:
+        query = query.where(Camera.site_id == site_id)
+    if client_id:
+        assigned = select(ClientCamera.camera_id).where(ClientCamera.client_id == client_id)
+        query = query.where(Camera.id.in_(assigned))
+    if q:
+        query = query.where(Camera.name.ilike(containing(q)))
+    found, next_cursor = await page_by_id(session, query, Camera.id, cursor, limit)
+    return Page(items=[CameraAnswer.of(camera, services.secrets) for camera in found], next_cursor=next_cursor)
+
+
+@router.post("/cameras/", status_code=status.HTTP_201_CREATED, responses=FORBIDDEN)
+async def create_camera(
+    session: Session,
+    services: Shared,
+    actor: OperatorActor,
+    new: Annotated[NewCamera, Body(openapi_examples=examples.NEW_CAMERA)],
+) -> CameraAnswer:
+    """Create a camera, by its whole URL, or by address, port, path, user and password."""
+    camera = await cameras.create_camera(session, services.secrets, new, actor=actor)
+    return CameraAnswer.of(camera, services.secrets)
+
+
+@router.get("/cameras/{camera_id}/", responses=NOT_FOUND)
+async def show_camera(session: Session, services: Shared, camera_id: UUID) -> CameraAnswer:
+    """Show a camera."""
+    return CameraAnswer.of(await cameras.find_camera(session, camera_id), services.secrets)
+
+
+@router.patch("/cameras/{camera_id}/", responses=FORBIDDEN | NOT_FOUND | CONFLICT)
+async def change_camera(
+    session: Session,
+    services: Shared,
+    actor: OperatorActor,
+    camera_id: UUID,
+    change: Annotated[CameraChange, Body(openapi_examples=examples.CAMERA_CHANGE)],
+) -> CameraAnswer:
+    """Change what is given; `null` clears `password`, `rtsp_url`, `rtsp_url_sub`, `location`, address and user."""
+    camera = await cameras.find_camera(session, camera_id, for_change=True)
+    changed = await cameras.change_camera(session, services.secrets, camera, change, actor=actor)
+    return CameraAnswer.of(changed, services.secrets)
+
+
+@router.delete(
+    "/cameras/{camera_id}/", status_code=status.HTTP_204_NO_CONTENT, responses=FORBIDDEN | NOT_FOUND | CONFLICT
+)
+async def delete_camera(session: Session, actor: OperatorActor, camera_id: UUID) -> None:
+    """Delete a camera without recordings, and its schedules. One with recordings can be deactivated."""
+    await cameras.delete_camera(session, await cameras.find_camera(session, camera_id, for_change=True), actor=actor)
