@@ -6,19 +6,16 @@ import httpx
 import pytest_asyncio
 from fastapi import FastAPI
 
-from control_plane.cctv.app import create_app
 from control_plane.events import COMMAND_LINE
 from control_plane.models import Role
 from control_plane.security.api_keys import create_api_key
 from control_plane.services import Services
-from tests.control_plane.cctv.scripts import BASE, Script
+from tests.control_plane.cctv.scripts import Script
 
 
 @pytest_asyncio.fixture
-async def http(services: Services) -> AsyncIterator[httpx.AsyncClient]:
-    outer = FastAPI(redirect_slashes=False)
-    outer.mount(BASE.rstrip("/"), create_app(services))
-    transport = httpx.ASGITransport(outer, client=("192.0.2.7", 40000))
+async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app, client=("192.0.2.7", 40000))
     async with httpx.AsyncClient(transport=transport, base_url="http://control-plane.test") as http:
         yield http
 
