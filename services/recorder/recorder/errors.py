@@ -28,6 +28,10 @@ class CameraRefused(CameraError):
     condition = CameraCondition.REFUSED
 
 
+class PasswordRefused(CameraRefused):
+    """User or password is wrong: correct it before the camera locks the account."""
+
+
 class StreamStalled(CameraError):
     """The connection is up and nothing comes: the camera hangs, or the network drops its packets."""
 
@@ -51,6 +55,31 @@ class ClockStepped(CameraError):
 
     cause = GapCause.CLOCK_STEP
     condition = CameraCondition.CONNECTING
+
+
+class DiskFailed(CameraError):
+    """A segment can't be written: look after the disk. Footage stops until it works again."""
+
+    cause = GapCause.DISK_MISSING
+    condition = CameraCondition.STALLED
+
+
+class DiskFull(DiskFailed):
+    """No space for a segment: free some."""
+
+    cause = GapCause.DISK_FULL
+
+
+class DiskGone(DiskFailed):
+    """The data disk isn't there: mount it."""
+
+
+class UnknownCamera(RecorderError):
+    """No such camera is assigned to this recorder."""
+
+
+class AlreadyRecording(RecorderError):
+    """The camera is being recorded: stop that first."""
 
 
 class SpoolError(RecorderError):

@@ -1,0 +1,176 @@
+"""One camera's thread: connects, reads, hands over, and tries again for ever."""
+
+import errno
+import random
+import sqlite3
+import threading
+from contextlib import closing
+from datetime import datetime
+
+import structlog
+
+from camfleet_contract.heartbeats import CameraCondition
+from recorder.audio import AudioPolicy
+from recorder.errors import CameraError, DiskFailed, DiskFull, DiskGone, DiskMissing, PasswordRefused
+from recorder.journal import Journal
+from recorder.segments import Tracks
+from recorder.stream import OPEN_SECONDS, READ_SECONDS, CameraStream, Transport
+from recorder.take import Plan, Take
+
+FIRST_RETRY_SECONDS = 1.0
+LAST_RETRY_SECONDS = 30.0
+REFUSED_RETRY_SECONDS = 300.0
+"""After a wrong password: cameras lock the account of whoever keeps asking."""
+_HEALTHY_SECONDS = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+def retry_seconds(failures: int, error: Exception, chance: float) -> float:
+    """How long to wait after so many failures in a row. `chance` in [0, 1) spreads the cameras of a site."""
+    if isinstance(error, PasswordRefused):
+        return REFUSED_RETRY_SECONDS
+    doubled = FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 10)
+    return float(min(LAST_RETRY_SECONDS, doubled) * (0.5 + 0.5 * chance) + FIRST_RETRY_SECONDS * 0.5)
+
+
+class Capture:
+    """Reads one camera on a thread of its own until it is stopped."""
+
+    def __init__(
+        self,
+        url: str,
+        journal: Journal,
+        plan: Plan,
+        *,
+        policy: AudioPolicy = AudioPolicy.COPY,
+        transport: Transport = Transport.TCP,
+        open_seconds: float = OPEN_SECONDS,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
+        self.plan = plan
+        """May be replaced at any time, by any thread."""
+        self._url = url
+        self._journal = journal
+        self._policy = policy
+        self._transport = transport
+        self._timeouts = (open_seconds, read_seconds)
+        self._lock = threading.Lock()
+        """Held while a packet is handed over: whoever holds it may seal."""
+        self._take: Take | None = None
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._reopen = threading.Event()
+        self._condition = CameraCondition.CONNECTING
+        self._since = journal.clock.now()
+        self._reason = ""
+        # A daemon: libav may sit in a read for seconds, after the segment has long been sealed from outside.
+        self._thread = threading.Thread(target=self._run, name=f"camera-{journal.camera_id}", daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    def redirect(self, url: str) -> None:
+        """The camera is elsewhere now, or has another password: connect there at once."""
+        self._url = url
+        self._reopen.set()
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Seal what is open and let the thread go, which may end a little later by itself."""
+        self._stopping.set()
+        self._wake.set()
+        with self._lock:
+            if self._take is not None:
+                self._take.end()
+
+    def state(self) -> tuple[CameraCondition, datetime, str]:
+        """Condition, since when, and why."""
+        return self._condition, self._since, self._reason
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            began = self._journal.clock.monotonic()
+            self._reopen.clear()
+            self._wake.clear()
+            try:
+                self._run_once()
+                continue
+            except (OSError, sqlite3.Error, DiskMissing) as error:
+                failure: Exception = _disk_failure(error)
+            except CameraError as error:
+                failure = error
+            except Exception as error:
+                # Whatever one camera brings about must not stop the others.
+                log.exception("camera_run_failed", camera_id=str(self._journal.camera_id))
+                failure = error
+            if self._stopping.is_set():
+                return
+            lasted = self._journal.clock.monotonic() - began
+            failures = 1 if lasted > _HEALTHY_SECONDS else failures + 1
+            self._failed(failure)
+            self._wake.wait(retry_seconds(failures, failure, random.random()))  # noqa: S311  # spreads retries only
+
+    def _run_once(self) -> None:
+        """One connection, until it fails, moves or is stopped."""
+        if self._condition in {CameraCondition.IDLE, CameraCondition.RECORDING}:
+            self._become(CameraCondition.CONNECTING, "")
+        open_seconds, read_seconds = self._timeouts
+        stream = CameraStream.open(
+            self._url, transport=self._transport, open_seconds=open_seconds, read_seconds=read_seconds
+        )
+        monotonic = self._journal.clock.monotonic
+        with closing(stream):
+            take = Take(self._journal, Tracks(stream.video, stream.audio, self._policy), monotonic())
+            with self._lock:
+                if self._stopping.is_set():
+                    return
+                self._take = take
+            try:
+                for packet in stream.packets():
+                    if self._stopping.is_set() or self._reopen.is_set():
+                        return
+                    with self._lock:
+                        take.feed(packet, monotonic(), self.plan)
+                    if take.is_recording is not (self._condition is CameraCondition.RECORDING):
+                        self._become(CameraCondition.RECORDING if take.is_recording else CameraCondition.IDLE, "")
+            finally:
+                with self._lock:
+                    take.end()
+                    self._take = None
+
+    def _failed(self, failure: Exception) -> None:
+        error = failure if isinstance(failure, CameraError) else CameraError("The recorder failed; see its log.")
+        self._begin_due_run()
+        self._journal.failed(error)
+        if (self._condition, self._reason) != (error.condition, str(error)):
+            log.warning(
+                "camera_failed", camera_id=str(self._journal.camera_id), kind=type(error).__name__, reason=str(error)
+            )
+        self._become(error.condition, str(error))
+
+    def _begin_due_run(self) -> None:
+        """A recording that is due exists, and fails visibly, also when the camera gives nothing."""
+        run = self.plan.at(self._journal.clock.now())
+        if run is None:
+            return
+        try:
+            self._journal.begin(run, self.plan.known_since(run))
+        except sqlite3.Error:
+            log.exception("recording_not_begun", camera_id=str(self._journal.camera_id))
+
+    def _become(self, condition: CameraCondition, reason: str) -> None:
+        if condition is not self._condition:
+            self._since = self._journal.clock.now()
+        self._condition, self._reason = condition, reason
+
+
+def _disk_failure(error: Exception) -> DiskFailed:
+    if isinstance(error, DiskMissing):
+        return DiskGone(str(error))
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFull("The disk is full.")
+    return DiskFailed(f"The disk can't be written: {getattr(error, 'strerror', None) or error}")

@@ -1,0 +1,106 @@
+"""Which due time of one camera has no footage, and why: every second of it becomes a gap in the spool."""
+
+import threading
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from camfleet_contract.gaps import GapCause
+from recorder.spool import MissedFootage
+from recorder.spool.gaps import Gaps
+from recorder.wanted import Run
+
+SMALLEST = timedelta(seconds=1)
+"""Shorter holes are not worth a row; the frame distance is one."""
+
+
+class Coverage:
+    """One camera's account. Threads of the camera and the supervisor call it."""
+
+    def __init__(self, camera_id: UUID, gaps: Gaps) -> None:
+        self._camera_id = camera_id
+        self._gaps = gaps
+        self._lock = threading.Lock()
+        self._run: Run | None = None
+        self._over: object = None
+        """The key of the run that ended last: nobody begins it again."""
+        self._recording_id: UUID | None = None
+        self._missing_since: datetime | None = None
+        self._cause = GapCause.CAMERA_UNREACHABLE
+        self._detail = ""
+        self.last_footage: datetime | None = None
+
+    def begin(self, run: Run, known_since: datetime, recording_id: UUID | None = None) -> None:
+        """The run is on. Its time is missing until footage comes; what was before it was known doesn't count."""
+        with self._lock:
+            if self._over == run.key:
+                return
+            if self._run is None or self._run.key != run.key:
+                self._write(run.start, last=True)
+                self._recording_id = None
+                self._missing_since = max(run.start, known_since, self.last_footage or run.start)
+            self._run = run
+            self._recording_id = recording_id or self._recording_id
+
+    def footage(self, start: datetime) -> None:
+        """A segment begins."""
+        with self._lock:
+            self._write(start, last=True)
+            self._missing_since = None
+            self._note_footage(start)
+
+    def footage_until(self, end: datetime) -> None:
+        """The newest frame ends here."""
+        with self._lock:
+            self._note_footage(end)
+
+    def missing(self, cause: GapCause, detail: str) -> None:
+        """Footage stopped, or doesn't come. The first reason of a gap stands; later ones are its consequences."""
+        with self._lock:
+            if self._run is not None and self._missing_since is None:
+                self._missing_since = max(self._run.start, self.last_footage or self._run.start)
+                self._detail = ""
+            if not self._detail:
+                self._cause, self._detail = cause, detail
+
+    def flush(self, now: datetime, at_least: timedelta = SMALLEST) -> None:
+        """Write down what is missing until now, if that is long enough; the gap stays open."""
+        with self._lock:
+            if self._missing_since is not None and now - self._missing_since >= at_least:
+                self._write(now, last=False)
+
+    def over(self, now: datetime) -> None:
+        """The run has ended, in time or before: so does its gap."""
+        with self._lock:
+            if self._run is not None:
+                self._write(now, last=True)
+                self._over = self._run.key
+            self._run = self._recording_id = self._missing_since = None
+            self._detail = ""
+
+    def _note_footage(self, moment: datetime) -> None:
+        self.last_footage = moment if self.last_footage is None else max(self.last_footage, moment)
+
+    def _write(self, until: datetime, *, last: bool) -> None:
+        if self._run is None or self._missing_since is None:
+            return
+        start, end = self._missing_since, min(until, self._run.end)
+        if end - start >= SMALLEST:
+            self._gaps.add(
+                [
+                    MissedFootage(
+                        id=uuid7(),
+                        camera_id=self._camera_id,
+                        schedule_id=self._run.schedule_id,
+                        recording_id=self._recording_id,
+                        start=start,
+                        end=end,
+                        cause=self._cause,
+                        detail=self._detail,
+                    )
+                ]
+            )
+            self._missing_since = end
+        if last:
+            self._detail = ""

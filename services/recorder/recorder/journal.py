@@ -1,0 +1,120 @@
+"""One camera's recordings: begun and finished as runs come and go, their segments handed to the sealer."""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from uuid_utils.compat import uuid7
+
+from camfleet_contract.recordings import RecordingStatus
+from recorder.clock import Clock
+from recorder.coverage import Coverage
+from recorder.errors import CameraError
+from recorder.sealing import Sealer
+from recorder.segments import SegmentWriter
+from recorder.spool import Recording, Spool
+from recorder.wanted import Run
+
+log = structlog.get_logger(__name__)
+
+
+class Journal:
+    """Lives as long as the camera is known: connections come and go, the recording goes on."""
+
+    def __init__(
+        self,
+        camera_id: UUID,
+        spool: Spool,
+        clock: Clock,
+        sealer: Sealer,
+        coverage: Coverage,
+        on_sealed: Callable[[], None],
+    ) -> None:
+        self.camera_id = camera_id
+        self.spool = spool
+        self.clock = clock
+        self.coverage = coverage
+        self.run: Run | None = None
+        self.recording: Recording | None = None
+        self.error: CameraError | None = None
+        """What last kept the camera from giving footage; None while it does."""
+        self._sealer = sealer
+        self._on_sealed = on_sealed
+
+    def begin(self, run: Run, known_since: datetime) -> UUID:
+        """The recording of this run, begun if it isn't; the one before is finished."""
+        if self.run is not None and self.recording is not None and self.run.key == run.key:
+            if run.end != self.run.end:
+                self.spool.recordings.extend(self.recording.id, run.end)
+            self.run = run
+            return self.recording.id
+        self.finish(RecordingStatus.COMPLETED)
+        recording = Recording(
+            id=uuid7(),
+            camera_id=run.camera_id,
+            schedule_id=run.schedule_id,
+            name=run.name,
+            started_at=max(run.start, known_since),
+            until=run.end,
+        )
+        self.spool.recordings.begin(recording)
+        self.run, self.recording = run, recording
+        self.coverage.begin(run, known_since, recording.id)
+        log.info("recording_begun", camera_id=str(run.camera_id), recording_id=str(recording.id), until=str(run.end))
+        return recording.id
+
+    def footage_began(self, start: datetime) -> None:
+        """The camera gives footage (again)."""
+        self.error = None
+        self.coverage.footage(start)
+
+    def seal(self, writer: SegmentWriter, start: datetime, end: datetime) -> None:
+        """Finish the segment, later and elsewhere."""
+
+        def job() -> None:
+            segment = writer.seal(start, end)
+            if segment is not None and segment.sealed is not None:
+                log.info(
+                    "segment_sealed",
+                    camera_id=str(self.camera_id),
+                    segment_id=str(segment.id),
+                    seconds=round((segment.sealed.end - segment.sealed.start).total_seconds(), 3),
+                    size_bytes=segment.sealed.size_bytes,
+                )
+                self._on_sealed()
+
+        self._sealer.submit(self.camera_id, job)
+
+    def failed(self, error: CameraError) -> None:
+        """The camera gives no footage for this reason."""
+        self.error = error
+        self.coverage.missing(error.cause, str(error))
+
+    def finish(self, status: RecordingStatus, code: str | None = None, message: str | None = None) -> None:
+        """The run is over, if one is on. A recording without a single frame has failed, whatever was planned."""
+        run, recording, error = self.run, self.recording, self.error
+        if run is None or recording is None:
+            return
+        now = self.clock.now()
+        ended_at = max(recording.started_at, min(now, run.end))
+        self.coverage.over(now)
+        self.run = self.recording = None
+
+        def job() -> None:
+            # After the last segment's job, so that the row's figures are complete.
+            row = self.spool.recordings.get(recording.id)
+            if row is not None and row.frames == 0 and error is not None:
+                self.spool.recordings.finish(
+                    recording.id,
+                    RecordingStatus.FAILED,
+                    ended_at,
+                    error_code=error.cause,
+                    error_message=str(error),
+                )
+            else:
+                self.spool.recordings.finish(recording.id, status, ended_at, error_code=code, error_message=message)
+            self._on_sealed()
+            log.info("recording_finished", camera_id=str(self.camera_id), recording_id=str(recording.id))
+
+        self._sealer.submit(self.camera_id, job)

@@ -1,0 +1,190 @@
+"""One segment's file: packets in, a hybrid fragmented MP4 out, sealed step by step."""
+
+import base64
+import hashlib
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+from uuid import UUID
+
+import av
+import google_crc32c
+from av.audio.stream import AudioStream
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
+from uuid_utils.compat import uuid7
+
+from recorder.audio import AudioPolicy, audio_track
+from recorder.spool import Sealed, Segment, Spool
+from recorder.spool.directory import sync_folder
+
+# Readable up to the last fragment after a crash, a plain MP4 that every player seeks in after a normal close.
+# frag_duration plus what the interleaver holds back is what a crash costs: less than a second.
+MUXING = {
+    "movflags": "hybrid_fragmented+delay_moov+frag_keyframe",
+    "frag_duration": "500000",
+    "flush_packets": "1",
+    "max_interleave_delta": "300000",
+}
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """What of an open input goes into segments."""
+
+    video: VideoStream
+    audio: AudioStream | None
+    policy: AudioPolicy = AudioPolicy.COPY
+
+
+class SegmentWriter:
+    """Writes one segment. The row is there before the file, and the file before the first packet."""
+
+    def __init__(
+        self, spool: Spool, recording_id: UUID, camera_id: UUID, start: datetime, first_second: float, tracks: Tracks
+    ) -> None:
+        """`first_second` is the place in the timeline of the first packet, which must be a video keyframe.
+
+        DiskMissing or OSError if there is nowhere to write.
+        """
+        self._spool = spool
+        self.first_second = self.last_second = first_second
+        self._codec = tracks.video.codec_context.name
+        self._packets = 0
+        self._frame_seconds = 0.0
+        self._last_audio = -1
+        spool.check_disk()
+        self.segment = spool.segments.begin(uuid7(), recording_id, camera_id, start)
+        self.path = spool.segments.open_file(self.segment)
+        try:
+            self._open(tracks)
+        except BaseException:
+            spool.segments.abandon(self.segment.id)
+            raise
+
+    def _open(self, tracks: Tracks) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        sync_folder(self.path.parent.parent)
+        self._output = av.open(str(self.path), mode="w", format="mp4", options=dict(MUXING))
+        self._output.metadata.update(metadata(self.segment))
+        self._video = self._output.add_stream_from_template(tracks.video)
+        self._video.time_base = tracks.video.time_base or Fraction(1, 90_000)
+        if self._codec == "hevc":
+            self._video.codec_context.codec_tag = "hvc1"  # browsers and Apple play no other
+        self._audio = (
+            audio_track(self._output, tracks.audio, tracks.policy)
+            if tracks.audio is not None and tracks.policy is not AudioPolicy.NONE
+            else None
+        )
+        self.has_audio = self._audio is not None
+
+    def write_video(self, packet: "Packet[Stream]", second: float) -> None:
+        """The next video packet, in decoding order. OSError if the disk is full or broken."""
+        self._rebase(packet)
+        packet.stream = self._video
+        self._output.mux_one(packet)
+        if self._packets:
+            self._frame_seconds = second - self.last_second
+        self.last_second = second
+        self._packets += 1
+
+    def write_audio(self, packet: "Packet[Stream]") -> None:
+        """The next audio packet. OSError if the disk is full or broken."""
+        if self._audio is None:
+            return
+        self._rebase(packet)
+        # Sound that belongs to just before the cut but came after it begins the segment a little late.
+        packet.dts = packet.pts = self._last_audio = max(packet.dts or 0, self._last_audio + 1)
+        for part in self._audio.packets(packet):
+            self._output.mux_one(part)
+
+    @property
+    def end_second(self) -> float:
+        """Where the last frame ends, if the frames go on as they did."""
+        return self.last_second + self._frame_seconds
+
+    def seal(self, start: datetime, end: datetime) -> Segment | None:
+        """Complete, sync, rename, sync the folder, then the row; None if nothing was in it.
+
+        OSError leaves the row open and the fragments on disk, for `recovery`.
+        """
+        if self._packets == 0:
+            self.discard()
+            return None
+        with suppress(av.FFmpegError):  # sound that can't be finished
+            for part in self._audio.rest() if self._audio else ():
+                self._output.mux_one(part)
+        self._output.close()
+        facts = seal_file(self.path, self._spool.segments.file(self.segment))
+        sealed = Sealed(
+            start=start,
+            end=max(end, start + timedelta(milliseconds=1)),
+            size_bytes=facts.size_bytes,
+            crc32c=facts.crc32c,
+            sha256=facts.sha256,
+            codec=self._codec,
+            packets=self._packets,
+        )
+        self._spool.segments.seal(self.segment.id, sealed)
+        return self._spool.segments.get(self.segment.id)
+
+    def discard(self) -> None:
+        """Nothing came, or nothing more can be written: let go of the file. Fragments stay on disk."""
+        with suppress(av.FFmpegError, OSError):
+            self._output.close()
+        if self._packets == 0:
+            self._spool.segments.abandon(self.segment.id)
+
+    def _rebase(self, packet: "Packet[Stream]") -> None:
+        base = round(self.first_second / packet.time_base)
+        if packet.dts is not None:
+            packet.dts -= base
+        if packet.pts is not None:
+            packet.pts -= base
+
+
+def metadata(segment: Segment) -> dict[str, str]:
+    """What a segment's file says of itself, so that a spool or a database can be rebuilt from files alone."""
+    identity = {
+        "camera_id": str(segment.camera_id),
+        "recording_id": str(segment.recording_id),
+        "segment_id": str(segment.id),
+        "start": segment.opened_at.isoformat(),
+    }
+    return {"comment": json.dumps(identity), "creation_time": segment.opened_at.isoformat()}
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What is known of a file's bytes."""
+
+    size_bytes: int
+    crc32c: str
+    sha256: str
+
+
+def seal_file(part: Path, final: Path) -> FileFacts:
+    """Sync, read back, rename, sync the folder: afterwards the file survives a power cut under its final name."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    facts = read_back(part)
+    part.rename(final)
+    sync_folder(final.parent)
+    return facts
+
+
+def read_back(path: Path) -> FileFacts:
+    """Size and checksums of what is on disk, not of what was meant to be."""
+    crc, sha, size = google_crc32c.Checksum(), hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            crc.update(block)
+            sha.update(block)
+            size += len(block)
+    return FileFacts(size, base64.b64encode(crc.digest()).decode(), sha.hexdigest())

@@ -1,0 +1,155 @@
+"""A camera's stream: opened by libav, read as usable packets, its failures told in the recorder's own words."""
+
+import time
+from collections.abc import Iterator
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from recorder.errors import (
+    CameraError,
+    CameraRefused,
+    CameraUnreachable,
+    PasswordRefused,
+    StreamEnded,
+    StreamStalled,
+    UnsupportedStream,
+)
+from recorder.redaction import redacted
+
+OPEN_SECONDS = 10.0
+READ_SECONDS = 5.0
+"""libav gives up a silent connection after this long, or up to twice as long."""
+
+# What MP4 holds. Anything else is refused at once, not at the first segment's end.
+_VIDEO_CODECS = frozenset({"h264", "hevc", "av1", "mjpeg", "mpeg4", "vp9"})
+
+_TIMED_OUT = (av.ExitError, av.TimeoutError)
+
+
+class Transport(StrEnum):
+    """How RTSP carries the media."""
+
+    TCP = "tcp"
+    UDP = "udp"
+
+
+class CameraStream:
+    """An open input. Always close it: libav's descriptors leak otherwise."""
+
+    def __init__(self, container: InputContainer, url: str, read_seconds: float) -> None:
+        self._container = container
+        self._url = url
+        self._read_seconds = read_seconds
+        if not container.streams.video:
+            raise UnsupportedStream("The camera sends no video.")
+        self.video: VideoStream = container.streams.video[0]
+        self.audio: AudioStream | None = container.streams.audio[0] if container.streams.audio else None
+        self.codec = self.video.codec_context.name
+        if self.codec not in _VIDEO_CODECS:
+            raise UnsupportedStream(
+                f"The camera sends {self.codec} video, which MP4 can't hold: set it to H.264 or H.265."
+            )
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        transport: Transport = Transport.TCP,
+        open_seconds: float = OPEN_SECONDS,
+        read_seconds: float = READ_SECONDS,
+    ) -> "CameraStream":
+        """Connect. CameraUnreachable, CameraRefused, PasswordRefused, StreamStalled or UnsupportedStream."""
+        options = _RTSP_OPTIONS | {"rtsp_transport": transport.value} if _is_rtsp(url) else {}
+        try:
+            container = av.open(url, mode="r", options=options, timeout=(open_seconds, read_seconds))
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise _opening_failed(error, url) from None  # the cause's text holds the password
+        try:
+            return cls(container, url, read_seconds)
+        except BaseException:
+            container.close()
+            raise
+
+    def packets(self) -> Iterator["Packet[Stream]"]:
+        """Every packet of the first video and the first audio track, in the order they came.
+
+        Ends only by an error: StreamEnded when the camera ends it, StreamStalled when nothing comes any more, or
+        only audio does.
+        """
+        tracks: list[VideoStream | AudioStream] = [self.video] if self.audio is None else [self.video, self.audio]
+        keyframes = _KeyframeDistance()
+        last_video = time.monotonic()
+        try:
+            for packet in self._container.demux(*tracks):
+                if packet.size == 0:
+                    continue  # libav's flush packet; a keyframe without dts is none
+                now = time.monotonic()
+                if packet.stream_index == self.video.index:
+                    last_video = now
+                    if packet.is_keyframe:
+                        keyframes.seen(now)
+                elif now - last_video > max(2 * self._read_seconds, 2 * keyframes.seconds):
+                    raise StreamStalled(f"The camera has sent only audio for {now - last_video:.0f} s.")
+                yield packet
+        except _TIMED_OUT:
+            raise StreamStalled(f"The camera has sent nothing for {self._read_seconds:.0f} s or more.") from None
+        except (av.FFmpegError, OSError) as error:
+            raise StreamEnded(f"The stream broke off: {_reason(error, self._url)}") from None
+        raise StreamEnded("The camera ended the stream.")
+
+    def close(self) -> None:
+        self._container.close()
+
+
+class _KeyframeDistance:
+    """The longest distance seen: smart codecs stretch it from 2 s to 60 s while running."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._last: float | None = None
+
+    def seen(self, now: float) -> None:
+        if self._last is not None:
+            self.seconds = max(self.seconds, now - self._last)
+        self._last = now
+
+
+# fpsprobesize: an RTSP open takes 0.7 s instead of 2, since nobody needs the guessed frame rate.
+# allowed_media_types: ONVIF metadata tracks are not even set up.
+_RTSP_OPTIONS = {"fpsprobesize": "0", "allowed_media_types": "video+audio"}
+
+
+def _is_rtsp(url: str) -> bool:
+    return urlsplit(url).scheme.lower() in {"rtsp", "rtsps"}
+
+
+# The first that fits.
+_REFUSALS: tuple[tuple[tuple[type[Exception], ...], type[CameraError], str], ...] = (
+    ((av.HTTPUnauthorizedError, av.HTTPForbiddenError), PasswordRefused, "The camera refused user or password"),
+    ((av.HTTPNotFoundError,), CameraRefused, "The camera knows no stream at this path"),
+    # 453 Not Enough Bandwidth (RFC 7826, 17.4.33) is how cameras say that they serve no further client.
+    ((av.HTTPClientError,), CameraRefused, "The camera refused the stream, perhaps too many clients watch it"),
+    ((av.HTTPServerError,), CameraRefused, "The camera failed"),
+    (_TIMED_OUT, CameraUnreachable, "The camera did not answer in time"),
+    # Accepted and never answered ends like this too, and so does what isn't RTSP at all.
+    ((av.InvalidDataError,), CameraUnreachable, "The camera's answer was no video stream"),
+    ((Exception,), CameraUnreachable, "The camera can't be reached"),
+)
+
+
+def _opening_failed(error: Exception, url: str) -> CameraError:
+    kind, meaning = next((kind, text) for types, kind, text in _REFUSALS if isinstance(error, types))
+    return kind(f"{meaning}: {_reason(error, url)}")
+
+
+def _reason(error: Exception, url: str) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    return redacted(text, url=url)

@@ -1,0 +1,170 @@
+"""What one connection to a camera contributes: its packets, cut into the segments of the runs that are on."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from av.packet import Packet
+from av.stream import Stream
+
+from camfleet_contract.recordings import RecordingStatus
+from recorder.audio import AudioPolicy
+from recorder.errors import ClockStepped
+from recorder.journal import Journal
+from recorder.segments import SegmentWriter, Tracks
+from recorder.timeline import Timeline
+from recorder.wanted import Run, run_at
+
+_GOP_BYTES = 64 << 20
+"""A GOP that grows beyond this before its window starts is let go: the next keyframe begins the recording."""
+_AUDIO_PATIENCE_SECONDS = 1.0
+"""How long the first segment waits for announced sound. It joins a later segment if it comes later."""
+
+log = structlog.get_logger(__name__)
+
+
+class Plan:
+    """The runs of one camera, and since when each has been known. Replaced as a whole when the schedule changes."""
+
+    def __init__(self, runs: tuple[Run, ...], known_since: Callable[[Run], datetime]) -> None:
+        self.runs = runs
+        self.known_since = known_since
+
+    def at(self, moment: datetime) -> Run | None:
+        return run_at(self.runs, moment)
+
+    def holds(self, run: Run) -> bool:
+        return any(run.key == planned.key for planned in self.runs)
+
+
+class Take:
+    """Fed with packets; writes segments. Not thread-safe: its owner locks."""
+
+    def __init__(self, journal: Journal, tracks: Tracks, arrival: float) -> None:
+        self._journal = journal
+        self._tracks = tracks
+        self._began = arrival
+        self._timeline = Timeline(journal.clock, tracks.video.index)
+        self._gop: list[tuple[Packet[Stream], float]] = []
+        self._gop_bytes = 0
+        self._sound = None if tracks.policy is AudioPolicy.NONE else tracks.audio
+        self._heard = self._sound is None
+        self._writer: SegmentWriter | None = None
+        self._ended = False
+
+    @property
+    def is_recording(self) -> bool:
+        return self._writer is not None
+
+    def feed(self, packet: "Packet[Stream]", arrival: float, plan: Plan) -> None:
+        """The next packet. OSError, sqlite3.Error or DiskMissing if it can't be written."""
+        if self._ended:
+            return
+        is_video = packet.stream_index == self._tracks.video.index
+        if is_video and packet.is_keyframe and self._timeline.is_astray(arrival):
+            self._begin_anew()
+        second = self._timeline.place(packet, arrival)
+        if not is_video:
+            self._heard = True
+            if second is not None:
+                self._feed_audio(packet, second)
+        elif second is not None:
+            self._feed_video(packet, second, arrival, plan)
+
+    def end(self) -> None:
+        """The connection is over: what is open is sealed."""
+        self._ended = True
+        self._seal(None)
+        self._gop.clear()
+
+    def _feed_audio(self, packet: "Packet[Stream]", second: float) -> None:
+        if self._writer is not None:
+            self._writer.write_audio(packet)
+        elif self._gop:
+            self._keep(packet, second)
+
+    def _feed_video(self, packet: "Packet[Stream]", second: float, arrival: float, plan: Plan) -> None:
+        stamp = self._timeline.stamp(second)
+        run = plan.at(stamp)
+        self._finish_what_is_over(run, second, stamp, plan)
+        if self._writer is not None:
+            if run is None or not packet.is_keyframe or not self._is_cut(self._writer, run, second):
+                self._write(packet, second)
+                return
+            self._seal(second)
+        if packet.is_keyframe:
+            self._gop.clear()
+            self._gop_bytes = 0
+        if packet.is_keyframe or self._gop:
+            self._keep(packet, second)
+        if run is not None and self._gop and (self._heard or arrival - self._began > _AUDIO_PATIENCE_SECONDS):
+            self._open(run, plan)
+
+    def _finish_what_is_over(self, run: Run | None, second: float, stamp: datetime, plan: Plan) -> None:
+        current = self._journal.run
+        if current is None or (run is not None and run.key == current.key):
+            return
+        if stamp >= current.end:
+            if run is None:
+                self._seal(second)
+                self._journal.finish(RecordingStatus.COMPLETED)
+            # Else another run is on: the footage stays with this one until the next keyframe.
+        elif not plan.holds(current):
+            # The schedule was changed or removed in the middle of its window.
+            self._seal(second)
+            self._journal.finish(RecordingStatus.STOPPED)
+
+    def _is_cut(self, writer: SegmentWriter, run: Run, second: float) -> bool:
+        current = self._journal.run
+        return (
+            current is None
+            or run.key != current.key
+            or second - writer.first_second >= run.segment_seconds - 0.001
+            or (self._sound is not None and self._heard and not writer.has_audio)
+        )
+
+    def _open(self, run: Run, plan: Plan) -> None:
+        first_second = self._gop[0][1]
+        start = self._timeline.stamp(first_second)
+        recording_id = self._journal.begin(run, plan.known_since(run))
+        tracks = self._tracks if self._heard else Tracks(self._tracks.video, None)
+        self._writer = SegmentWriter(
+            self._journal.spool, recording_id, self._journal.camera_id, start, first_second, tracks
+        )
+        self._journal.footage_began(start)
+        kept, self._gop, self._gop_bytes = self._gop, [], 0
+        for packet, second in kept:
+            if packet.stream_index == self._tracks.video.index:
+                self._write(packet, second)
+            else:
+                self._writer.write_audio(packet)
+
+    def _write(self, packet: "Packet[Stream]", second: float) -> None:
+        if self._writer is not None:
+            self._writer.write_video(packet, second)
+            self._journal.coverage.footage_until(self._timeline.stamp(second))
+
+    def _seal(self, next_second: float | None) -> None:
+        """`next_second` is where the footage goes on, if it does."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            end_second = writer.end_second if next_second is None else next_second
+            start, end = self._timeline.stamp(writer.first_second), self._timeline.stamp(end_second)
+            self._journal.coverage.footage_until(end)
+            self._journal.seal(writer, start, end)
+
+    def _keep(self, packet: "Packet[Stream]", second: float) -> None:
+        self._gop.append((packet, second))
+        self._gop_bytes += packet.size
+        if self._gop_bytes > _GOP_BYTES:
+            self._gop.clear()
+            self._gop_bytes = 0
+
+    def _begin_anew(self) -> None:
+        """The stamps are astray: fresh ones from the coming keyframe on, on the same connection."""
+        log.warning("stamps_astray", camera_id=str(self._journal.camera_id))
+        self._seal(None)
+        self._gop.clear()
+        self._gop_bytes = 0
+        self._journal.failed(ClockStepped("The recorder's clock stepped, or the camera's drifted: stamps begin anew."))
+        self._timeline = Timeline(self._journal.clock, self._tracks.video.index)
