@@ -64,6 +64,8 @@ class EncodedAudio:
                 yield from self._track.encode(part)
 
     def rest(self) -> Iterator["Packet[Stream]"]:
+        for part in self._frames.resample(None):
+            yield from self._track.encode(part)
         yield from self._track.encode(None)
 
     def _new_resampler(self) -> AudioResampler:

@@ -86,6 +86,12 @@ class Capture:
             if self._take is not None:
                 self._take.end()
 
+    def cut(self) -> None:
+        """Seal what is open; the stream goes on."""
+        with self._lock:
+            if self._take is not None:
+                self._take.cut()
+
     def state(self) -> tuple[CameraCondition, datetime, str]:
         """Condition, since when, and why."""
         return self._condition, self._since, self._reason

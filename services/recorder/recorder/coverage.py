@@ -18,7 +18,7 @@ SMALLEST = timedelta(seconds=1)
 class Coverage:
     """One camera's account. Threads of the camera and the supervisor call it."""
 
-    def __init__(self, camera_id: UUID, gaps: Gaps) -> None:
+    def __init__(self, camera_id: UUID, gaps: Gaps, last_footage: datetime | None = None) -> None:
         self._camera_id = camera_id
         self._gaps = gaps
         self._lock = threading.Lock()
@@ -29,7 +29,7 @@ class Coverage:
         self._missing_since: datetime | None = None
         self._cause = GapCause.CAMERA_UNREACHABLE
         self._detail = ""
-        self.last_footage: datetime | None = None
+        self.last_footage = last_footage
 
     def begin(self, run: Run, known_since: datetime, recording_id: UUID | None = None) -> None:
         """The run is on. Its time is missing until footage comes; what was before it was known doesn't count."""

@@ -1,5 +1,6 @@
 """One camera's recordings: begun and finished as runs come and go, their segments handed to the sealer."""
 
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
@@ -39,11 +40,17 @@ class Journal:
         self.recording: Recording | None = None
         self.error: CameraError | None = None
         """What last kept the camera from giving footage; None while it does."""
+        self._lock = threading.RLock()
+        """The camera's thread and the supervisor both begin and finish."""
         self._sealer = sealer
         self._on_sealed = on_sealed
 
     def begin(self, run: Run, known_since: datetime) -> UUID:
         """The recording of this run, begun if it isn't; the one before is finished."""
+        with self._lock:
+            return self._begin(run, known_since)
+
+    def _begin(self, run: Run, known_since: datetime) -> UUID:
         if self.run is not None and self.recording is not None and self.run.key == run.key:
             if run.end != self.run.end:
                 self.spool.recordings.extend(self.recording.id, run.end)
@@ -93,13 +100,14 @@ class Journal:
 
     def finish(self, status: RecordingStatus, code: str | None = None, message: str | None = None) -> None:
         """The run is over, if one is on. A recording without a single frame has failed, whatever was planned."""
-        run, recording, error = self.run, self.recording, self.error
+        with self._lock:
+            run, recording, error = self.run, self.recording, self.error
+            self.run = self.recording = None
         if run is None or recording is None:
             return
         now = self.clock.now()
         ended_at = max(recording.started_at, min(now, run.end))
         self.coverage.over(now)
-        self.run = self.recording = None
 
         def job() -> None:
             # After the last segment's job, so that the row's figures are complete.

@@ -71,6 +71,10 @@ class Take:
         elif second is not None:
             self._feed_video(packet, second, arrival, plan)
 
+    def cut(self) -> None:
+        """What is open is sealed; the next keyframe may begin another segment."""
+        self._seal(None)
+
     def end(self) -> None:
         """The connection is over: what is open is sealed."""
         self._ended = True

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from camfleet_contract.configuration import RecorderConfig
+from camfleet_contract.configuration import RecorderConfig, Schedule
 from camfleet_contract.messages import Interval
-from camfleet_contract.schedules import windows
+from camfleet_contract.schedules import Window, windows
 from camfleet_contract.zones import zone
 
 CONNECT_AHEAD = timedelta(seconds=5)
@@ -69,7 +69,7 @@ def runs_between(
     for run in manual:
         asked.setdefault(run.camera_id, []).append(run)
     for schedule in config.schedules:
-        for window in windows(schedule, zone(schedule.timezone), between):
+        for window in _windows(schedule, between):
             asked.setdefault(schedule.camera.id, []).append(
                 Run(
                     camera_id=schedule.camera.id,
@@ -87,6 +87,17 @@ def runs_between(
     }
 
 
+def unknown_zones(config: RecorderConfig) -> dict[UUID, str]:
+    """Schedules that open no window here since this machine doesn't know their zone, with the reason."""
+    reasons = {}
+    for schedule in config.schedules:
+        try:
+            zone(schedule.timezone)
+        except ValueError as error:
+            reasons[schedule.id] = str(error)
+    return reasons
+
+
 def next_boundary(runs: Iterable[Run], now: datetime) -> datetime | None:
     """When the set of wanted streams next changes by itself."""
     moments = (moment for run in runs for moment in (run.start - CONNECT_AHEAD, run.start, run.end + LINGER))
@@ -102,6 +113,13 @@ def camera_urls(config: RecorderConfig) -> dict[UUID, str]:
     """Where each camera is reached. A schedule may bring a camera that the list doesn't have."""
     cameras = [schedule.camera for schedule in config.schedules] + config.cameras
     return {camera.id: camera.rtsp_url for camera in cameras}
+
+
+def _windows(schedule: Schedule, between: Interval) -> Iterable[Window]:
+    try:
+        return windows(schedule, zone(schedule.timezone), between)
+    except ValueError:
+        return ()  # `unknown_zones` tells; the other schedules go on
 
 
 def _owned(runs: Iterable[Run]) -> Iterable[Run]:

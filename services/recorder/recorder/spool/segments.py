@@ -183,6 +183,18 @@ class Segments:
         """All segments in a state, in the order they were opened."""
         return self._select("SELECT * FROM segments WHERE state = ? ORDER BY opened_at, id", (state,))
 
+    def paths(self) -> set[str]:
+        """Of all segments, as they are in the rows."""
+        return {row["path"] for row in self._database.rows("SELECT path FROM segments")}
+
+    def ends_by_recording(self) -> dict[UUID, datetime]:
+        """Per recording that isn't over, where its sealed footage ends."""
+        rows = self._database.rows(
+            "SELECT s.recording_id, max(s.end_at) AS end_at FROM segments s JOIN recordings r ON r.id = s.recording_id"
+            " WHERE r.ended_at IS NULL AND s.end_at IS NOT NULL GROUP BY s.recording_id"
+        )
+        return {UUID(row["recording_id"]): from_column(row["end_at"]) for row in rows}
+
     def backlog(self) -> Backlog:
         """What is sealed and not yet proven."""
         row = self._database.rows(

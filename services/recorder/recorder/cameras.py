@@ -1,0 +1,331 @@
+"""All cameras together: what runs is kept equal to what is wanted."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from camfleet_contract.configuration import RecorderConfig
+from camfleet_contract.gaps import GapCause
+from camfleet_contract.heartbeats import CameraCondition, CameraState
+from camfleet_contract.messages import Interval
+from camfleet_contract.recordings import RecordingStatus
+from recorder.audio import AudioPolicy
+from recorder.capture import Capture
+from recorder.clock import Clock, SystemClock
+from recorder.coverage import Coverage
+from recorder.errors import AlreadyRecording, SpoolError, UnknownCamera
+from recorder.journal import Journal
+from recorder.outages import boot_id, outages, why_down
+from recorder.recovery import recover
+from recorder.sealing import Sealer
+from recorder.spool import Recording, Spool
+from recorder.stream import OPEN_SECONDS, READ_SECONDS, Transport
+from recorder.take import Plan
+from recorder.wanted import (
+    HORIZON,
+    LINGER,
+    Run,
+    Stream,
+    camera_urls,
+    next_boundary,
+    run_at,
+    runs_between,
+    unknown_zones,
+    wanted,
+)
+
+_TICK = timedelta(seconds=15)
+_ACCOUNT_EVERY = timedelta(seconds=60)
+"""Missing footage is written down at least this often, so that a crash forgets none."""
+_STOP_SECONDS = 2.0
+_SEAL_SECONDS = 6.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Capturing:
+    """How cameras are read."""
+
+    policy: AudioPolicy = AudioPolicy.COPY
+    transport: Transport = Transport.TCP
+    open_seconds: float = OPEN_SECONDS
+    read_seconds: float = READ_SECONDS
+    max_concurrent: int = 100
+
+
+@dataclass(slots=True)
+class _Camera:
+    """What the supervisor has of one camera."""
+
+    journal: Journal
+    capture: Capture | None = None
+
+
+class Cameras:
+    """Starts and stops captures. `run` is to be a task; the rest is called from the event loop."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        *,
+        clock: Clock | None = None,
+        capturing: Capturing | None = None,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_change` is called from other threads when the spool holds something new to upload or to report."""
+        self._spool = spool
+        self._clock = clock or SystemClock()
+        self._capturing = capturing or Capturing()
+        self._on_change = on_change
+        self._sealer = Sealer()
+        self._config: RecorderConfig | None = None
+        self._manual: tuple[Run, ...] = ()
+        self._stopped: frozenset[object] = frozenset()
+        self._known: dict[object, datetime] = {}
+        self._cameras: dict[UUID, _Camera] = {}
+        self._interrupted: list[Recording] = []
+        self._cause = why_down(spool.last_boot(), boot_id())
+        self._is_recovered = self._is_accounted = False
+        self._accounted_at: datetime | None = None
+        self._changed = asyncio.Event()
+        # One desk: convergence never runs twice at a time, and never on the event loop.
+        self._desk = ThreadPoolExecutor(1, "cameras")
+
+    def apply(self, config: RecorderConfig) -> None:
+        """From now on record by this configuration."""
+        for schedule_id, reason in unknown_zones(config).items():
+            log.error("schedule_ignored", schedule_id=str(schedule_id), reason=reason)
+        self._config = config
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Record until cancelled; then everything that is open is sealed within 10 s."""
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                self._changed.clear()
+                next_change = await loop.run_in_executor(self._desk, self._converge)
+                delay = min(_TICK, max(next_change - self._clock.now(), timedelta())) if next_change else _TICK
+                try:
+                    async with asyncio.timeout(delay.total_seconds()):
+                        await self._changed.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            await loop.run_in_executor(self._desk, self._shut_down)
+            self._desk.shutdown(wait=False)
+
+    async def start_manual(self, camera_id: UUID, duration: timedelta, name: str = "") -> Recording:
+        """Record a camera now. UnknownCamera, AlreadyRecording."""
+        config = self._config
+        if config is None or camera_id not in camera_urls(config):
+            raise UnknownCamera(f"No camera {camera_id} is assigned to this recorder.")
+        if any(recording.camera_id == camera_id for recording in self.active()):
+            raise AlreadyRecording("The camera is being recorded.")
+        now = self._clock.now()
+        run = Run(camera_id, None, now, name or "Manual recording", now, now + duration, config.segment_seconds)
+        self._manual = (*(other for other in self._manual if other.end > now), run)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._desk, self._converge)
+        recording = await loop.run_in_executor(self._desk, self._begin, run)
+        self._changed.set()
+        return recording
+
+    async def stop_recording(self, camera_id: UUID) -> bool:
+        """End what records a camera now; its window isn't begun again. False if nothing did."""
+        camera = self._cameras.get(camera_id)
+        run = camera.journal.run if camera else None
+        if run is None:
+            return False
+        self._stopped |= {run.key}
+        await asyncio.get_running_loop().run_in_executor(self._desk, self._converge)
+        self._changed.set()
+        return True
+
+    def active(self) -> list[Recording]:
+        """The recordings that are on."""
+        recordings = (camera.journal.recording for camera in list(self._cameras.values()))
+        return [recording for recording in recordings if recording is not None]
+
+    def states(self) -> list[CameraState]:
+        """Every camera of the configuration, for the heartbeat and `/status`."""
+        config, now = self._config, self._clock.now()
+        return [self._state(camera_id, now) for camera_id in camera_urls(config)] if config else []
+
+    def _state(self, camera_id: UUID, now: datetime) -> CameraState:
+        camera = self._cameras.get(camera_id)
+        condition, since, reason = CameraCondition.IDLE, now, ""
+        last_footage = None
+        if camera is not None:
+            last_footage = camera.journal.coverage.last_footage
+            if camera.capture is not None:
+                condition, since, reason = camera.capture.state()
+        return CameraState(
+            camera_id=camera_id, condition=condition, since=since, reason=reason, last_footage_at=last_footage
+        )
+
+    # Below: on the desk's thread.
+
+    def _converge(self) -> datetime | None:
+        """Close the difference between what is wanted and what runs; when to look again."""
+        config, now = self._config, self._clock.now()
+        if config is None:
+            return None
+        between = Interval(start=now - LINGER, end=now + HORIZON)
+        runs = runs_between(config, between, self._manual, self._stopped)
+        every = [run for camera_runs in runs.values() for run in camera_runs]
+        self._known = {run.key: self._known.get(run.key, now) for run in every}
+        try:
+            obstacle = self._obstacle(config, now)
+            streams = wanted(config, every, now) if not obstacle else set()
+            admitted = self._admitted(streams, runs)
+            for camera_id in set(self._cameras) - {stream.camera_id for stream in admitted}:
+                self._release(camera_id, now)
+            for stream in admitted:
+                self._keep(stream, runs[stream.camera_id])
+            self._account_refused(runs, {stream.camera_id for stream in admitted}, obstacle, now)
+            self._account(now)
+        except Exception:
+            # The captures that run go on by their plans; a full disk passes.
+            log.exception("converging_failed")
+        return next_boundary(every, now)
+
+    def _obstacle(self, config: RecorderConfig, now: datetime) -> str:
+        """Recover what the last run left; why that isn't possible yet."""
+        if not self._is_recovered:
+            try:
+                self._interrupted = self._spool.recordings.open()
+                recover(self._spool, self._cause)
+            except (SpoolError, OSError) as error:
+                log.error("spool_unusable", reason=str(error))  # noqa: TRY400  # the reason says it all
+                return str(error)
+            self._is_recovered = True
+            self._spool.mark_boot(boot_id())
+        alive = self._spool.last_alive()
+        if not self._is_accounted and alive is not None and alive < now:
+            self._spool.gaps.add(
+                outages(
+                    config,
+                    self._interrupted,
+                    self._spool.segments.last_footage(),
+                    Interval(start=alive, end=now),
+                    self._cause,
+                )
+            )
+        self._is_accounted = True
+        return ""
+
+    def _admitted(self, streams: Iterable[Stream], runs: dict[UUID, tuple[Run, ...]]) -> list[Stream]:
+        """As many as allowed; those that run stay."""
+
+        def order(stream: Stream) -> tuple[bool, datetime, str]:
+            camera = self._cameras.get(stream.camera_id)
+            is_new = camera is None or camera.capture is None
+            return is_new, runs[stream.camera_id][0].start, str(stream.camera_id)
+
+        return sorted(streams, key=order)[: self._capturing.max_concurrent]
+
+    def _keep(self, stream: Stream, runs: tuple[Run, ...]) -> None:
+        camera = self._camera(stream.camera_id)
+        plan = Plan(runs, self._known_since)
+        if camera.capture is None:
+            camera.capture = Capture(
+                stream.url,
+                camera.journal,
+                plan,
+                policy=self._capturing.policy,
+                transport=self._capturing.transport,
+                open_seconds=self._capturing.open_seconds,
+                read_seconds=self._capturing.read_seconds,
+            )
+            return
+        camera.capture.plan = plan
+        if camera.capture.url != stream.url:
+            camera.capture.redirect(stream.url)
+        run = camera.journal.run
+        if run is not None and all(run.key != planned.key for planned in runs):
+            # Stopped by an operator while another run of the camera goes on, or over while nothing comes.
+            camera.capture.cut()
+            camera.journal.finish(self._status(run))
+
+    def _release(self, camera_id: UUID, now: datetime) -> None:
+        camera = self._cameras[camera_id]
+        if camera.capture is not None:
+            camera.capture.stop()
+            camera.capture = None
+        if camera.journal.run is not None:
+            camera.journal.finish(self._status(camera.journal.run))
+        camera.journal.coverage.over(now)
+
+    def _account_refused(
+        self, runs: dict[UUID, tuple[Run, ...]], admitted: set[UUID], obstacle: str, now: datetime
+    ) -> None:
+        """Cameras that are due and not even tried."""
+        cause, detail = GapCause.DISK_MISSING, obstacle
+        if not obstacle:
+            limit = self._capturing.max_concurrent
+            cause = GapCause.RECORDER_DOWN
+            detail = f"MAX_CONCURRENT_RECORDINGS={limit} cameras were being recorded already."
+        for camera_id in set(runs) - admitted:
+            run = run_at(runs[camera_id], now)
+            if run is not None:
+                coverage = self._camera(camera_id).journal.coverage
+                coverage.begin(run, self._known_since(run))
+                coverage.missing(cause, detail)
+
+    def _account(self, now: datetime) -> None:
+        if self._accounted_at is not None and now - self._accounted_at < _ACCOUNT_EVERY:
+            return
+        for camera in self._cameras.values():
+            camera.journal.coverage.flush(now)
+        if self._is_accounted:
+            self._spool.mark_alive(now)
+        self._accounted_at = now
+
+    def _begin(self, run: Run) -> Recording:
+        journal = self._camera(run.camera_id).journal
+        journal.begin(run, run.start)
+        recording = journal.recording
+        if recording is None:
+            raise AlreadyRecording("The recording ended at once; see the log.")
+        return recording
+
+    def _camera(self, camera_id: UUID) -> _Camera:
+        camera = self._cameras.get(camera_id)
+        if camera is None:
+            coverage = Coverage(camera_id, self._spool.gaps, self._spool.segments.last_footage().get(camera_id))
+            journal = Journal(camera_id, self._spool, self._clock, self._sealer, coverage, self._on_change)
+            camera = self._cameras[camera_id] = _Camera(journal)
+        return camera
+
+    def _known_since(self, run: Run) -> datetime:
+        return self._known.get(run.key, run.start)
+
+    def _status(self, run: Run) -> RecordingStatus:
+        return RecordingStatus.COMPLETED if self._clock.now() >= run.end else RecordingStatus.STOPPED
+
+    def _shut_down(self) -> None:
+        captures = [camera.capture for camera in self._cameras.values() if camera.capture is not None]
+        if captures:
+            # In parallel: one that waits for its disk must not use up the time of the others.
+            pool = ThreadPoolExecutor(len(captures), "stopping")
+            wait([pool.submit(capture.stop) for capture in captures], timeout=_STOP_SECONDS)
+            pool.shutdown(wait=False)
+        now = self._clock.now()
+        for camera in self._cameras.values():
+            camera.journal.finish(
+                RecordingStatus.STOPPED, "recorder_stopped", "The recorder was stopped in the middle of the recording."
+            )
+            camera.journal.coverage.over(now)
+        is_sealed = self._sealer.close(_SEAL_SECONDS)
+        if self._is_accounted:
+            self._spool.mark_alive(now)
+        if is_sealed:
+            self._spool.mark_boot("")
+        log.info("cameras_stopped", sealed=is_sealed)

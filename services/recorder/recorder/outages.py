@@ -1,0 +1,66 @@
+"""Which due time passed while the recorder didn't run: pure, over the configuration it had."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from camfleet_contract.configuration import RecorderConfig
+from camfleet_contract.gaps import GapCause
+from camfleet_contract.messages import Interval
+from recorder.coverage import SMALLEST
+from recorder.spool import MissedFootage, Recording
+from recorder.wanted import Run, runs_between
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+_REASONS = {
+    GapCause.POWER_LOST: "The machine lost power or restarted.",
+    GapCause.RECORDER_DOWN: "The recorder was not running.",
+}
+
+
+def outages(
+    config: RecorderConfig,
+    interrupted: Iterable[Recording],
+    last_footage: Mapping[UUID, datetime],
+    down: Interval,
+    cause: GapCause,
+) -> list[MissedFootage]:
+    """The gaps of a stretch `down`, from the moment until which all was accounted for to the start of this run.
+
+    `interrupted` are the recordings that were open: manual ones are in no configuration.
+    """
+    manual = [_manual_run(recording) for recording in interrupted if recording.schedule_id is None]
+    gaps = []
+    for camera_id, runs in runs_between(config, down, [run for run in manual if run is not None]).items():
+        since = max(down.start, last_footage.get(camera_id, down.start))
+        for run in runs:
+            start, end = max(run.start, since), min(run.end, down.end)
+            if end - start >= SMALLEST:
+                gaps.append(
+                    MissedFootage(uuid7(), camera_id, run.schedule_id, None, start, end, cause, _REASONS.get(cause, ""))
+                )
+    return gaps
+
+
+def why_down(last_boot: str | None, boot: str) -> GapCause:
+    """`last_boot` is the machine's boot in which the last run was when it ended without notice, else None."""
+    return GapCause.POWER_LOST if last_boot and last_boot != boot else GapCause.RECORDER_DOWN
+
+
+def boot_id() -> str:
+    """Changes when the machine starts; the same text for ever where the kernel doesn't tell."""
+    try:
+        return _BOOT_ID.read_text("ascii").strip()
+    except OSError:
+        return "unknown"
+
+
+def _manual_run(recording: Recording) -> Run | None:
+    if recording.until is None or recording.until <= recording.started_at:
+        return None
+    started = recording.started_at
+    return Run(recording.camera_id, None, started, recording.name, started, recording.until, segment_seconds=60)
