@@ -16,6 +16,7 @@ _CONNECT_SECONDS = 5.0
 # Finds out that the database's host is gone without a word; TCP alone would take hours.
 _PROBE_EVERY_SECONDS = 20.0
 _PROBE_SECONDS = 5.0
+_READING_AT_ONCE = 4
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 log = structlog.get_logger()
@@ -31,6 +32,8 @@ class ConfigChanges:
         self._waiting: dict[uuid.UUID, set[asyncio.Event]] = {}
         self._closed = False
         self._is_listening = asyncio.Event()
+        self.reading_turn = asyncio.Semaphore(_READING_AT_ONCE)
+        """For reading the configuration after a change that woke many."""
 
     @contextlib.contextmanager
     def watch(self, client_id: uuid.UUID) -> Iterator[asyncio.Event]:

@@ -1,0 +1,115 @@
+"""`GET schedules`, `GET cameras` and `GET config`: what a recorder is told, sent only when it changed."""
+
+import asyncio
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response, Security
+
+from camfleet_contract.cameras import Camera
+from camfleet_contract.configuration import RecorderConfig, Schedule
+from control_plane.database import Session
+from control_plane.local_client import examples, refusals
+from control_plane.local_client.callers import KnownCaller, TokenRoute, bearer, identify
+from control_plane.local_client.conditional import document, has_newest
+from control_plane.local_client.configuration import read_assigned
+from control_plane.services import Services, Shared
+
+LONGEST_WAIT_SECONDS = 60
+# One edit is often several rows: let them all come before the document is put together anew.
+_DEBOUNCE_SECONDS = 0.02
+
+_ETAG = refusals.etag_header()
+_IGNORED = "Accepted in any form and ignored: the token tells who calls, and the answer is always complete."
+
+router = APIRouter(
+    tags=["configuration"],
+    route_class=TokenRoute,
+    dependencies=[Security(bearer)],
+    responses=refusals.ALWAYS | refusals.NOT_MODIFIED,
+)
+
+Ignored = Annotated[str | None, Query(description=_IGNORED)]
+"""A parameter of predecessor clients. A string takes anything, and of several the last."""
+
+
+@router.get(
+    "/schedules",
+    response_model=list[Schedule],
+    responses={200: {"headers": _ETAG, "content": {"application/json": {"example": [examples.SCHEDULE]}}}},
+)
+async def schedules(
+    request: Request,
+    session: Session,
+    shared: Shared,
+    caller: KnownCaller,
+    client_id: Ignored = None,  # noqa: ARG001 - documented and ignored
+    last_sync: Ignored = None,  # noqa: ARG001 - as above
+) -> Response:
+    """All active schedules of the active cameras that are assigned to this client and recorded by it, newest first."""
+    assigned = await read_assigned(session, shared.secrets, caller.client_id)
+    return document(request, assigned.schedules_json())
+
+
+@router.get(
+    "/cameras",
+    response_model=list[Camera],
+    responses={200: {"headers": _ETAG, "content": {"application/json": {"example": [examples.CAMERA]}}}},
+)
+async def cameras(
+    request: Request,
+    session: Session,
+    shared: Shared,
+    caller: KnownCaller,
+    client_id: Ignored = None,  # noqa: ARG001 - documented and ignored
+    last_sync: Ignored = None,  # noqa: ARG001 - as above
+) -> Response:
+    """All active cameras that are assigned to this client and recorded by it, newest first."""
+    assigned = await read_assigned(session, shared.secrets, caller.client_id)
+    return document(request, assigned.cameras_json())
+
+
+@router.get(
+    "/config",
+    response_model=RecorderConfig,
+    responses={200: {"headers": _ETAG, "content": {"application/json": {"example": examples.CONFIG}}}},
+)
+async def config(
+    request: Request,
+    shared: Shared,
+    caller: KnownCaller,
+    wait: Annotated[
+        float,
+        Query(
+            ge=0,
+            le=LONGEST_WAIT_SECONDS,
+            description="Seconds. With `If-None-Match`: answer as soon as something changes, or 304 after that long.",
+            examples=[25],
+        ),
+    ] = 0,
+) -> Response:
+    """Return the whole configuration as one consistent document."""
+    deadline = asyncio.get_running_loop().time() + wait
+    # Watched before it is read: a change in between is heard. Nothing of the database is held while waiting.
+    with shared.config_changes.watch(caller.client_id) as changed:
+        while True:
+            changed.clear()
+            newest = await _read_config(shared, caller.client_id)
+            etag = f'"{newest.revision}"'
+            if not has_newest(request, etag) or shared.config_changes.is_closed:
+                break
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await changed.wait()
+                    await asyncio.sleep(_DEBOUNCE_SECONDS)
+            except TimeoutError:
+                break
+            # The wait may have been long: the token may be revoked by now.
+            await identify(request)
+    return document(request, newest.model_dump_json().encode(), etag)
+
+
+async def _read_config(shared: Services, client_id: uuid.UUID) -> RecorderConfig:
+    # A few at a time: when a site's zone is edited, thousands wake at once, and would starve all other calls.
+    async with shared.config_changes.reading_turn, shared.sessions.begin() as session:
+        return (await read_assigned(session, shared.secrets, client_id)).config(shared.store)

@@ -1,0 +1,100 @@
+"""What a recorder reports: recordings, their states, segments and gaps."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends, Query, Security
+from pydantic import BeforeValidator
+
+from camfleet_contract.gaps import GapReport, GapsAnswer
+from camfleet_contract.messages import Name, Utc
+from camfleet_contract.recordings import RecordingRegistered, RecordingStatusAccepted, RecordingStatusReport
+from camfleet_contract.segments import OfferBatch, OffersAnswer
+from control_plane.database import Session
+from control_plane.local_client import examples, refusals
+from control_plane.local_client.callers import KnownCaller, TokenRoute, bearer
+from control_plane.recordings.gaps import take_in_gaps
+from control_plane.recordings.offers import Desk, decide_offers
+from control_plane.recordings.registration import Registration, register
+from control_plane.recordings.reports import apply_report
+from control_plane.services import Shared
+
+router = APIRouter(route_class=TokenRoute, dependencies=[Security(bearer)], responses=refusals.ALWAYS)
+
+
+def _none_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
+_Empty = BeforeValidator(_none_if_empty)
+
+
+def _registration(
+    camera_id: Annotated[uuid.UUID, Query(examples=[examples.CAMERA_ID])],
+    recording_name: Annotated[Name, Query(examples=["Yard by night"])],
+    schedule_id: Annotated[
+        uuid.UUID | None,
+        _Empty,
+        Query(description="Empty or left out for a manual recording; a strange one is ignored."),
+    ] = None,
+    recording_id: Annotated[
+        uuid.UUID | None,
+        _Empty,
+        Query(description="The recorder's own UUIDv7: repeating the call returns it. Predecessor clients have none."),
+    ] = None,
+    started_at: Annotated[Utc | None, _Empty, Query(description="When the footage begins, if not now.")] = None,
+) -> Registration:
+    return Registration(camera_id, recording_name, schedule_id, recording_id, started_at)
+
+
+@router.post(
+    "/recordings/register",
+    tags=["recordings"],
+    responses=refusals.forbidden("this camera is not assigned to this client")
+    | refusals.not_found("there is no such camera")
+    | refusals.conflict("recording 0190… was registered for another camera, 0190…")
+    | {200: {"content": {"application/json": {"example": examples.REGISTERED}}}},
+)
+async def register_recording(
+    registration: Annotated[Registration, Depends(_registration)], session: Session, caller: KnownCaller
+) -> RecordingRegistered:
+    """Make a recording known. A repeat within 3 minutes, while nothing was reported of it, returns the same id."""
+    recording_id = await register(session, caller.client_id, registration, datetime.now(UTC))
+    return RecordingRegistered(recording_id=recording_id)
+
+
+@router.post(
+    "/recordings/status",
+    tags=["recordings"],
+    responses=refusals.WITH_BODY
+    | refusals.not_found("there is no such recording")
+    | {200: {"content": {"application/json": {"example": examples.STATUS_ACCEPTED}}}},
+)
+async def report_status(
+    report: Annotated[RecordingStatusReport, Body(examples=[examples.STATUS_REPORT])], session: Session, caller: KnownCaller
+) -> RecordingStatusAccepted:
+    """Tell how far a recording has come. States only move forward; repeating a report changes nothing."""
+    await apply_report(session, caller.client_id, report, datetime.now(UTC))
+    return RecordingStatusAccepted()
+
+
+@router.post(
+    "/segments/offer",
+    tags=["segments"],
+    responses=refusals.WITH_BODY | {200: {"content": {"application/json": {"example": examples.OFFERS_ANSWER}}}},
+)
+async def offer_segments(batch: Annotated[OfferBatch, Body(examples=[{"segments": [examples.OFFER]}])], shared: Shared, caller: KnownCaller) -> OffersAnswer:
+    """Offer sealed segments until each is `stored`: the control plane has seen its object, with the same checksum."""
+    desk = Desk(shared.sessions, shared.store, shared.secrets)
+    return OffersAnswer(segments=await decide_offers(desk, caller.client_id, batch.segments, datetime.now(UTC)))
+
+
+@router.post(
+    "/gaps",
+    tags=["segments"],
+    responses=refusals.WITH_BODY | {200: {"content": {"application/json": {"example": examples.GAPS_ANSWER}}}},
+)
+async def report_gaps(report: Annotated[GapReport, Body(examples=[{"gaps": [examples.GAP]}])], session: Session, caller: KnownCaller) -> GapsAnswer:
+    """Tell what was due and not recorded. Repeating a report changes nothing."""
+    return GapsAnswer(gaps=await take_in_gaps(session, caller.client_id, report.gaps))

@@ -1,0 +1,147 @@
+"""Offered segments: what each is answered, in few statements a batch; none is open while a store works."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from camfleet_contract.segments import OfferVerdict, RefusalCode, SegmentOffer
+from control_plane.recordings.moments import IMPLAUSIBLE, is_plausible
+from control_plane.recordings.offer_outcomes import (
+    Key,
+    Outcome,
+    already_stored,
+    compared,
+    conflicting,
+    key_of,
+    name_of,
+    refused,
+    wanted,
+)
+from control_plane.recordings.offer_rows import Known, read_known, write_outcomes
+from control_plane.security.secrets import SecretBox, SecretUnreadableError
+from control_plane.stores import NewUpload, OpenedUpload, Store, StoreUnavailableError, UploadsNotBrokeredError
+
+# A recorder waits for its answer: what was not begun by then, it is told to offer again.
+BEGIN_WITHIN_SECONDS = 10.0
+# Of one batch; a store has a limit of its own for the whole process.
+_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What it takes to decide offers."""
+
+    sessions: async_sessionmaker[AsyncSession]
+    store: Store
+    secrets: SecretBox
+
+
+async def decide_offers(
+    desk: Desk, client_id: uuid.UUID, offers: Sequence[SegmentOffer], now: datetime
+) -> list[OfferVerdict]:
+    """Say of each offer, in their order, what the recorder should do; `stored` only after that is committed.
+
+    A segment must belong to a recording that this client registered for that camera. Whether the camera is still
+    assigned does not matter then: the footage was wanted when it was recorded, and must not be stranded on the disk.
+    """
+    # One offer a segment, the first: a statement can't write the same row twice.
+    unique: dict[Key, SegmentOffer] = {}
+    for offer in offers:
+        unique.setdefault(key_of(offer), offer)
+    async with desk.sessions.begin() as session:
+        known = await read_known(session, client_id, list(unique.values()))
+    outcomes = await _decided(desk, list(unique.values()), known, now)
+    async with desk.sessions.begin() as session:
+        taken = await write_outcomes(session, desk.secrets, client_id, outcomes, known, now)
+    verdicts = {key_of(outcome.offer): outcome.verdict for outcome in outcomes}
+    return [
+        verdicts[key_of(offer)]
+        if offer == unique[key_of(offer)] and key_of(offer) not in taken
+        else conflicting(offer).verdict
+        for offer in offers
+    ]
+
+
+async def _decided(desk: Desk, offers: Sequence[SegmentOffer], known: Known, now: datetime) -> list[Outcome]:
+    deadline = time.monotonic() + BEGIN_WITHIN_SECONDS
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def decided_in_turn(offer: SegmentOffer) -> Outcome:
+        if outcome := _decided_by_rows(offer, known):
+            return outcome
+        async with turns:
+            if time.monotonic() > deadline:
+                return refused(offer, RefusalCode.STORE_UNAVAILABLE, "the store is slow just now: offer again")
+            return await _decided_by_store(desk, offer, known, now)
+
+    async with asyncio.TaskGroup() as tasks:
+        deciding = [tasks.create_task(decided_in_turn(offer)) for offer in offers]
+    return [task.result() for task in deciding]
+
+
+def _decided_by_rows(offer: SegmentOffer, known: Known) -> Outcome | None:
+    camera_id = known.cameras_of_recordings.get(offer.recording_id)
+    if camera_id is None and offer.camera_id not in known.assigned_cameras:
+        return refused(offer, RefusalCode.UNKNOWN_CAMERA, "this camera is not assigned to this client")
+    if camera_id != offer.camera_id:
+        reason = "this client has registered no such recording of this camera"
+        return refused(offer, RefusalCode.UNKNOWN_RECORDING, reason)
+    if nonsense := _nonsense(offer):
+        return refused(offer, RefusalCode.CONFLICT, nonsense)
+    segment = known.segments.get(key_of(offer))
+    if segment is not None and not segment.is_offered_as(offer):
+        return conflicting(offer)
+    return already_stored(offer) if segment is not None and segment.is_stored else None
+
+
+def _nonsense(offer: SegmentOffer) -> str | None:
+    if not is_plausible(offer.start) or not is_plausible(offer.end):
+        return f"start and end {IMPLAUSIBLE}"
+    if offer.object_name not in {None, name_of(offer)}:
+        return f"the object must be named {name_of(offer)}"
+    return None
+
+
+async def _decided_by_store(desk: Desk, offer: SegmentOffer, known: Known, now: datetime) -> Outcome:
+    try:
+        if offer.object_name is not None:
+            return compared(offer, await desk.store.look_up(name_of(offer)))
+        upload = known.uploads.get(offer.id)
+        if upload is not None:
+            # Perhaps uploaded since, by a recorder that lost power before it could note that.
+            found = await desk.store.look_up(name_of(offer))
+            if found is not None:
+                return compared(offer, found)
+            if upload.expires_at > now and (uri := _decrypted(desk.secrets, upload.uri_encrypted)):
+                return wanted(offer, OpenedUpload(uri, upload.expires_at), is_new=False)
+        return wanted(offer, await desk.store.open_upload(_new_upload(offer), now), is_new=True)
+    except (StoreUnavailableError, UploadsNotBrokeredError) as error:
+        return refused(offer, RefusalCode.STORE_UNAVAILABLE, str(error))
+
+
+def _new_upload(offer: SegmentOffer) -> NewUpload:
+    # Enough to rebuild the database from the bucket.
+    metadata = {
+        "segment-id": str(offer.id),
+        "recording-id": str(offer.recording_id),
+        "camera-id": str(offer.camera_id),
+        "start": offer.start.isoformat(),
+        "end": offer.end.isoformat(),
+        "sha256": offer.sha256,
+        "previous-sha256": offer.previous_sha256 or "",
+        "codec": offer.codec,
+        "packets": str(offer.packets),
+    }
+    return NewUpload(name_of(offer), offer.size_bytes, offer.crc32c, metadata)
+
+
+def _decrypted(secrets: SecretBox, sealed: bytes) -> str | None:
+    try:
+        return secrets.decrypt(sealed)
+    except SecretUnreadableError:
+        return None  # a new session costs one request
