@@ -17,6 +17,7 @@ _CONNECT_SECONDS = 5.0
 _PROBE_EVERY_SECONDS = 20.0
 _PROBE_SECONDS = 5.0
 _READING_AT_ONCE = 4
+_SQLALCHEMYS_OWN = {"prepared_statement_cache_size", "prepared_statement_name_func", "async_fallback"}
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 log = structlog.get_logger()
@@ -119,10 +120,11 @@ class ConfigChanges:
 
 @contextlib.asynccontextmanager
 async def _connected(url: URL) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    # In libpq's form: asyncpg understands the query's options, such as a socket's folder, by itself.
-    dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    # What the engine would connect with, less what only SQLAlchemy knows.
+    _, how = url.get_dialect()().create_connect_args(url)
+    how = {name: value for name, value in how.items() if name not in _SQLALCHEMYS_OWN}
     connection = await asyncpg.connect(
-        dsn, timeout=_CONNECT_SECONDS, server_settings={"application_name": "camfleet-config-push"}
+        **how, timeout=_CONNECT_SECONDS, server_settings={"application_name": "camfleet-config-push"}
     )
     try:
         yield connection

@@ -30,7 +30,11 @@ router = APIRouter(tags=["heartbeat"], route_class=TokenRoute, dependencies=[Sec
     | {200: {"content": {"application/json": {"example": examples.HEARTBEAT_RECEIVED}}}},
 )
 async def heartbeat(
-    report: Annotated[Heartbeat, Body(examples=[examples.HEARTBEAT])], session: Session, shared: Shared, caller: KnownCaller) -> HeartbeatReceived:
+    report: Annotated[Heartbeat, Body(examples=[examples.HEARTBEAT])],
+    session: Session,
+    shared: Shared,
+    caller: KnownCaller,
+) -> HeartbeatReceived:
     """Keep what the recorder says of itself. `client_id` is ignored: the token tells who calls."""
     now = datetime.now(UTC)
     await _keep(session, caller.client_id, report, now)

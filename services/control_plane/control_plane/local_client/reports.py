@@ -72,7 +72,9 @@ async def register_recording(
     | {200: {"content": {"application/json": {"example": examples.STATUS_ACCEPTED}}}},
 )
 async def report_status(
-    report: Annotated[RecordingStatusReport, Body(examples=[examples.STATUS_REPORT])], session: Session, caller: KnownCaller
+    report: Annotated[RecordingStatusReport, Body(examples=[examples.STATUS_REPORT])],
+    session: Session,
+    caller: KnownCaller,
 ) -> RecordingStatusAccepted:
     """Tell how far a recording has come. States only move forward; repeating a report changes nothing."""
     await apply_report(session, caller.client_id, report, datetime.now(UTC))
@@ -84,7 +86,9 @@ async def report_status(
     tags=["segments"],
     responses=refusals.WITH_BODY | {200: {"content": {"application/json": {"example": examples.OFFERS_ANSWER}}}},
 )
-async def offer_segments(batch: Annotated[OfferBatch, Body(examples=[{"segments": [examples.OFFER]}])], shared: Shared, caller: KnownCaller) -> OffersAnswer:
+async def offer_segments(
+    batch: Annotated[OfferBatch, Body(examples=[{"segments": [examples.OFFER]}])], shared: Shared, caller: KnownCaller
+) -> OffersAnswer:
     """Offer sealed segments until each is `stored`: the control plane has seen its object, with the same checksum."""
     desk = Desk(shared.sessions, shared.store, shared.secrets)
     return OffersAnswer(segments=await decide_offers(desk, caller.client_id, batch.segments, datetime.now(UTC)))
@@ -95,6 +99,8 @@ async def offer_segments(batch: Annotated[OfferBatch, Body(examples=[{"segments"
     tags=["segments"],
     responses=refusals.WITH_BODY | {200: {"content": {"application/json": {"example": examples.GAPS_ANSWER}}}},
 )
-async def report_gaps(report: Annotated[GapReport, Body(examples=[{"gaps": [examples.GAP]}])], session: Session, caller: KnownCaller) -> GapsAnswer:
+async def report_gaps(
+    report: Annotated[GapReport, Body(examples=[{"gaps": [examples.GAP]}])], session: Session, caller: KnownCaller
+) -> GapsAnswer:
     """Tell what was due and not recorded. Repeating a report changes nothing."""
     return GapsAnswer(gaps=await take_in_gaps(session, caller.client_id, report.gaps))

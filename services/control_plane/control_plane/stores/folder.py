@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import errno
 import os
 import re
 import stat
@@ -22,6 +23,8 @@ from control_plane.stores.interface import (
 
 # One part of an object's name: no separator, no "..", nothing hidden.
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
+# The last is what a link gives that is not followed.
+_NO_SUCH_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _CHUNK_BYTES = 1024 * 1024
 # Threads of its own: a dead network mount hangs them for good, and must not take the process's other threads along.
 _THREADS = 4
@@ -83,21 +86,25 @@ def _read(root: Path, parts: list[str]) -> StoredObject | None:
             os.close(folder)
             folder = inner
         # O_NONBLOCK: a named pipe must not hang the thread.
-        descriptor = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-        with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor, not a path
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            size, checksum = 0, 0
-            while chunk := file.read(_CHUNK_BYTES):
-                size += len(chunk)
-                checksum = google_crc32c.extend(checksum, chunk)
-        return StoredObject(size, base64.b64encode(checksum.to_bytes(4, "big")).decode(), generation=0)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+        file = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        try:
+            return _checksummed(file) if stat.S_ISREG(os.fstat(file).st_mode) else None
+        finally:
+            os.close(file)
     except OSError as error:
+        if error.errno in _NO_SUCH_FILE:
+            return None
         _unreadable(error)
     finally:
         os.close(folder)
+
+
+def _checksummed(file: int) -> StoredObject:
+    size, checksum = 0, 0
+    while chunk := os.read(file, _CHUNK_BYTES):
+        size += len(chunk)
+        checksum = google_crc32c.extend(checksum, chunk)
+    return StoredObject(size, base64.b64encode(checksum.to_bytes(4, "big")).decode(), generation=0)
 
 
 def _unreadable(error: OSError) -> NoReturn:
