@@ -14,6 +14,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from control_plane import health
 from control_plane.answers import install_error_handlers
 from control_plane.cctv import app as cctv
+from control_plane.local_client import app as local_client
 from control_plane.middleware import BodyLimit, RequestLog, SecurityHeaders
 from control_plane.partitions import ensure_partitions
 from control_plane.services import Services
@@ -39,6 +40,7 @@ def create_app(services: Services) -> FastAPI:
     install_error_handlers(app)
     app.include_router(health.router)
     app.add_api_route("/", _start_page, methods=["GET", "HEAD"])
+    app.mount("/v0/api/local-client", local_client.create_app(services))
     app.mount("/v0/api/cctv", cctv.create_app(services))
     # The last one added sees a request first.
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)

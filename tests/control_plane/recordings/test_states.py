@@ -22,7 +22,7 @@ SCHEDULED, RECORDING, COMPLETED, FAILED, STOPPED = RecordingStatus
 
 def known(status: RecordingStatus, **more: Any) -> Progress:
     ended_at = NOW if status.is_final else None
-    return Progress(**({"status": status, "started_at": STARTED, "ended_at": ended_at} | more))
+    return Progress(status=status, started_at=STARTED, ended_at=ended_at, **more)
 
 
 def report(status: RecordingStatus, **more: Any) -> RecordingStatusReport:
