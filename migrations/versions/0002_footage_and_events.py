@@ -145,6 +145,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("client_id", "id", name="pk_recordings"),
     )
     op.create_index("ix_recordings_camera_id_started_at", "recordings", ["camera_id", "started_at"])
+    op.create_index("ix_recordings_client_id_started_at", "recordings", ["client_id", "started_at"])
     op.create_index("ix_recordings_id", "recordings", ["id"])
     op.create_index(
         "ix_recordings_open",

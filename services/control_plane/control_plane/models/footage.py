@@ -25,6 +25,7 @@ class Recording(Base):
         PrimaryKeyConstraint("client_id", "id"),
         Index("ix_recordings_id", "id"),
         Index("ix_recordings_camera_id_started_at", "camera_id", "started_at"),
+        Index("ix_recordings_client_id_started_at", "client_id", "started_at"),
         Index("ix_recordings_started_at", "started_at"),
         # What is open now: a handful of rows among millions.
         Index(
