@@ -75,8 +75,9 @@ class Gcs:
     bytes_taken: int = 0
     needs_token: bool = True
     permissions: list[str] = field(default_factory=lambda: ["storage.objects.create", "storage.objects.get"])
-    hold: asyncio.Event | None = None
-    """While set and not fired, PUTs with data wait: for tests that stop the client in the middle."""
+    hold_after: int | None = None
+    """After so many PUTs of data the next ones wait for `hold`: for tests that stop the client in the middle."""
+    hold: asyncio.Event = field(default_factory=asyncio.Event)
     held: asyncio.Event = field(default_factory=asyncio.Event)
     root: str = ""
     key: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65537, 2048))
@@ -165,7 +166,7 @@ class Gcs:
             return self._violation(f"Content-Range {self.puts[-1]!r}")
         if told[1] is None:
             return self._status(session, int(told[3]))
-        if self.hold is not None and not self.hold.is_set():
+        if self.hold_after is not None and len(self.puts) > self.hold_after:
             self.held.set()
             await self.hold.wait()
         fault = self.faults.popleft() if self.faults else None
@@ -290,8 +291,7 @@ async def gcs_server() -> AsyncIterator[Gcs]:
     async with serving(gcs.app(), http=_ShowsTransport) as root:
         gcs.root = root
         yield gcs
-        if gcs.hold is not None:
-            gcs.hold.set()
+        gcs.hold.set()
     assert gcs.violations == []
 
 

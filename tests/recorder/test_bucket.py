@@ -21,7 +21,7 @@ from recorder.errors import (
 from recorder.storage.gcs import Bucket, Credentials
 from recorder.storage.interface import Upload, checksum
 from recorder.storage.resumable import Patience, ResumableUpload
-from tests.recorder.gcs import UNIT, FaultKind, Gcs, gcs_server
+from tests.recorder.gcs import UNIT, FaultKind, Gcs
 
 QUICK = Patience(attempts=4, backoff=Backoff(timedelta(milliseconds=1), timedelta(milliseconds=5)))
 NAME = "cameras/c/2026/03/01/r/20260301T200000.000Z_s.mp4"
@@ -41,21 +41,9 @@ class Memory:
 
 
 @pytest.fixture
-async def gcs() -> AsyncIterator[Gcs]:
-    async with gcs_server() as gcs:
-        yield gcs
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient() as client:
-        yield client
-
-
-@pytest.fixture
-async def bucket(gcs: Gcs, client: httpx.AsyncClient, tmp_path: Path) -> AsyncIterator[Bucket]:
+async def bucket(gcs: Gcs, http_client: httpx.AsyncClient, tmp_path: Path) -> AsyncIterator[Bucket]:
     credentials = Credentials(gcs.credentials(tmp_path))
-    bucket = Bucket(client, gcs.bucket, credentials, chunk_bytes=2 * UNIT, patience=QUICK, api_root=gcs.root)
+    bucket = Bucket(http_client, gcs.bucket, credentials, chunk_bytes=2 * UNIT, patience=QUICK, api_root=gcs.root)
     yield bucket
     await bucket.close()
 
@@ -113,9 +101,9 @@ async def test_only_what_the_server_lacks_is_sent_again(gcs: Gcs, bucket: Bucket
     assert gcs.bytes_taken == upload.size_bytes
 
 
-async def test_an_upload_goes_on_after_a_restart(gcs: Gcs, client: httpx.AsyncClient, tmp_path: Path) -> None:
+async def test_an_upload_goes_on_after_a_restart(gcs: Gcs, http_client: httpx.AsyncClient, tmp_path: Path) -> None:
     upload, memory = segment(tmp_path), Memory()
-    first = Bucket(client, gcs.bucket, None, chunk_bytes=2 * UNIT, patience=QUICK, api_root=gcs.root)
+    first = Bucket(http_client, gcs.bucket, None, chunk_bytes=2 * UNIT, patience=QUICK, api_root=gcs.root)
     gcs.needs_token = False
     gcs.faults.extend([None, FaultKind.RESET_AT_ONCE, *[FaultKind.UNAVAILABLE] * 5])
     with pytest.raises(StorageUnavailable):
@@ -123,7 +111,7 @@ async def test_an_upload_goes_on_after_a_restart(gcs: Gcs, client: httpx.AsyncCl
     assert memory.uri is not None
     gcs.faults.clear()
     gcs.puts.clear()
-    second = Bucket(client, gcs.bucket, None, chunk_bytes=2 * UNIT, patience=QUICK, api_root=gcs.root)
+    second = Bucket(http_client, gcs.bucket, None, chunk_bytes=2 * UNIT, patience=QUICK, api_root=gcs.root)
     await second.put(upload, memory)
     assert gcs.puts[:2] == [
         f"bytes */{upload.size_bytes}",
@@ -187,7 +175,7 @@ async def test_a_file_that_shrank_or_vanished_is_noticed(bucket: Bucket, tmp_pat
         await bucket.put(upload, Memory())
 
 
-async def test_no_error_shows_the_sessions_uri(gcs: Gcs, client: httpx.AsyncClient, tmp_path: Path) -> None:
+async def test_no_error_shows_the_sessions_uri(gcs: Gcs, http_client: httpx.AsyncClient, tmp_path: Path) -> None:
     upload = segment(tmp_path)
     uri = gcs.open_session(NAME, upload.size_bytes)
     for fault, error in [
@@ -197,19 +185,21 @@ async def test_no_error_shows_the_sessions_uri(gcs: Gcs, client: httpx.AsyncClie
     ]:
         gcs.faults.extend([fault] * 9)
         with pytest.raises(error) as caught:
-            await ResumableUpload(client, uri, upload, 2 * UNIT, QUICK).run(is_new=True)
+            await ResumableUpload(http_client, uri, upload, 2 * UNIT, QUICK).run(is_new=True)
         shown: BaseException | None = caught.value
         assert "secret-session" not in str(shown)
         assert caught.value.__suppress_context__ or caught.value.__context__ is None
         gcs.faults.clear()
 
 
-async def test_a_brokered_session_needs_no_credentials(gcs: Gcs, client: httpx.AsyncClient, tmp_path: Path) -> None:
+async def test_a_brokered_session_needs_no_credentials(
+    gcs: Gcs, http_client: httpx.AsyncClient, tmp_path: Path
+) -> None:
     upload = segment(tmp_path)
     uri = gcs.open_session(NAME, upload.size_bytes)
-    generation = await ResumableUpload(client, uri, upload, 2 * UNIT, QUICK).run(is_new=True)
+    generation = await ResumableUpload(http_client, uri, upload, 2 * UNIT, QUICK).run(is_new=True)
     assert gcs.objects[NAME]["generation"] == str(generation)
-    assert await ResumableUpload(client, uri, upload, 2 * UNIT, QUICK).run(is_new=False) == generation
+    assert await ResumableUpload(http_client, uri, upload, 2 * UNIT, QUICK).run(is_new=False) == generation
 
 
 async def test_check_names_the_permission_that_is_missing(gcs: Gcs, bucket: Bucket) -> None:
@@ -219,9 +209,9 @@ async def test_check_names_the_permission_that_is_missing(gcs: Gcs, bucket: Buck
         await bucket.check()
 
 
-async def test_a_wrong_bucket_name_is_told(gcs: Gcs, client: httpx.AsyncClient, tmp_path: Path) -> None:
+async def test_a_wrong_bucket_name_is_told(gcs: Gcs, http_client: httpx.AsyncClient, tmp_path: Path) -> None:
     credentials = Credentials(gcs.credentials(tmp_path))
-    bucket = Bucket(client, "no-such", credentials, chunk_bytes=UNIT, patience=QUICK, api_root=gcs.root)
+    bucket = Bucket(http_client, "no-such", credentials, chunk_bytes=UNIT, patience=QUICK, api_root=gcs.root)
     with pytest.raises(StorageRefused, match="no bucket no-such"):
         await bucket.check()
     with pytest.raises(StorageError):
@@ -230,9 +220,9 @@ async def test_a_wrong_bucket_name_is_told(gcs: Gcs, client: httpx.AsyncClient, 
 
 
 @pytest.mark.parametrize("content", [None, "", "not json", "[]", '{"project_id": "x"}'])
-def test_credentials_that_are_none_are_told(tmp_path: Path, content: str | None) -> None:
+async def test_credentials_that_are_none_are_told(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "key.json"
     if content is not None:
         file.write_text(content)
     with pytest.raises(StorageRefused, match="GCP_CREDENTIALS_PATH"):
-        Credentials(file)
+        await Credentials(file).header()

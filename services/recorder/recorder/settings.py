@@ -15,14 +15,6 @@ from recorder.errors import BadSettings
 API_PATH = "/v0/api/local-client"
 
 
-class AudioPolicy(StrEnum):
-    """What becomes of a camera's sound."""
-
-    AUTO = "auto"
-    """AAC is copied, anything else encoded to AAC."""
-    DROP = "drop"
-
-
 class UploadOrder(StrEnum):
     """Which segment of a backlog goes first."""
 
@@ -73,7 +65,7 @@ class Settings(BaseSettings):
     max_retry_attempts: Annotated[int, Field(ge=1, le=100)] = 5
     max_concurrent_recordings: Annotated[int, Field(ge=0, le=10_000)] = 0
 
-    audio: AudioPolicy = AudioPolicy.AUTO
+    audio: Literal["copy", "aac", "none"] = "copy"
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     upload_order: UploadOrder = UploadOrder.NEWEST
     upload_parallel: Annotated[int, Field(ge=1, le=64)] = 4

@@ -165,6 +165,19 @@ class Segments:
             db.executemany("DELETE FROM segments WHERE id = ?", [(str(segment.id),) for segment in segments])
         return segments
 
+    def give_up(self, segment: Segment, gap: MissedFootage) -> None:
+        """Delete a segment that is not proven, by the retention rule: the file, then the row together with its gap.
+
+        OSError if the file can't be deleted. A power cut in between leaves a row without a file: closed as lost.
+        """
+        self.file(segment).unlink(missing_ok=True)
+        folder = self.file(segment).parent
+        if folder.is_dir():
+            sync_folder(folder)
+        with self._database.transaction() as db:
+            if db.execute("DELETE FROM segments WHERE id = ?", (str(segment.id),)).rowcount:
+                insert_gap(db, gap)
+
     # -- read by everybody
 
     def file(self, segment: Segment) -> Path:

@@ -24,6 +24,8 @@ T = TypeVar("T")
 class Folder:
     """Writes under a temporary name, syncs, reads back, then renames: no reader ever sees half an object."""
 
+    needs_session = False
+
     def __init__(self, root: Path) -> None:
         self._root = root
 

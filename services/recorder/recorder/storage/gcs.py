@@ -35,18 +35,16 @@ class Credentials:
     """Access tokens of a service account, or of the machine itself where no file is given."""
 
     def __init__(self, file: Path | None) -> None:
-        if file is not None:
-            _check_credentials(file)
-        self._token = Token(service_file=str(file) if file else None, scopes=[SCOPE])
+        self._file = file
+        self._token: Token | None = None
         # One at a time: gcloud-aio shares one refresh among all who wait, and a cancelled one would cancel them all.
         self._lock = asyncio.Lock()
-        self.token = self._token
 
     async def header(self) -> dict[str, str]:
         """The `Authorization` header of a request."""
         try:
             async with self._lock, asyncio.timeout(TOKEN_SECONDS):
-                return {"Authorization": f"Bearer {await self._token.get()}"}
+                return {"Authorization": f"Bearer {await self.token().get()}"}
         except aiohttp.ClientResponseError as error:
             if error.status < HTTPStatus.INTERNAL_SERVER_ERROR and error.status not in COME_BACK:
                 raise StorageRefused(
@@ -59,13 +57,24 @@ class Credentials:
             # A private key that is none, a field that is missing.
             raise StorageRefused(f"the credentials can't be used ({type(error).__name__}): renew the key") from None
 
+    def token(self) -> Token:
+        """The token, made when it is first needed: a bad key file must stop the uploads only, not the recording."""
+        if self._token is None:
+            if self._file is not None:
+                _check_credentials(self._file)
+            self._token = Token(service_file=str(self._file) if self._file else None, scopes=[SCOPE])
+        return self._token
+
     async def close(self) -> None:
         """Closes the connections."""
-        await self._token.close()
+        if self._token is not None:
+            await self._token.close()
 
 
 class Bucket:
     """Opens resumable uploads, sends them, and compares checksums with the bucket."""
+
+    needs_session = False
 
     def __init__(
         self,
@@ -83,8 +92,7 @@ class Bucket:
         self._chunk_bytes = chunk_bytes
         self._patience = patience
         self._api_root = api_root.rstrip("/")
-        token = credentials.token if credentials else None
-        self._google = GoogleStorage(token=token, api_root=self._api_root, api_is_dev=True) if token else None
+        self._google: GoogleStorage | None = None
 
     async def put(self, upload: Upload, memory: SessionMemory) -> int:
         """Resumes the session that is remembered, or opens one."""
@@ -155,12 +163,10 @@ class Bucket:
 
     async def _compare(self, upload: Upload) -> int:
         """The generation of the object that has the name already, if it is this very segment."""
-        google = self._google
+        headers = await self._headers()
         try:
-            if google is None:
-                google = GoogleStorage(token=None, api_root=self._api_root, api_is_dev=True)
             async with asyncio.timeout(TOKEN_SECONDS):
-                told = await google.download_metadata(self._name, upload.object_name, headers=await self._headers())
+                told = await self._metadata_client().download_metadata(self._name, upload.object_name, headers=headers)
             stored = StoredObject.model_validate(told)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise StorageUnavailable(f"the object's metadata can't be read: {type(error).__name__}") from None
@@ -169,6 +175,15 @@ class Bucket:
         if stored.crc32c != upload.crc32c or stored.size != upload.size_bytes:
             raise ObjectDiffers(f"{upload.object_name} is in the bucket already with other bytes")
         return stored.generation
+
+    def _metadata_client(self) -> GoogleStorage:
+        if self._google is None:
+            self._google = GoogleStorage(
+                token=self._credentials.token() if self._credentials else None,
+                api_root=self._api_root,
+                api_is_dev=self._api_root != API_ROOT,  # an emulator's certificate is not verified, Google's is
+            )
+        return self._google
 
     async def _headers(self) -> dict[str, str]:
         return await self._credentials.header() if self._credentials else {}

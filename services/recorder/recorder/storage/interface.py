@@ -60,8 +60,14 @@ class SessionMemory(Protocol):
 class Storage(Protocol):
     """A store. Uploads are idempotent: an equal object that is already there is a success."""
 
-    async def put(self, upload: Upload, memory: SessionMemory) -> int:
-        """Uploads, has the store prove the checksum, and returns the object's generation; raises a `StorageError`."""
+    needs_session: bool
+    """Whether it needs a session that somebody else opened."""
+
+    async def put(self, upload: Upload, memory: SessionMemory) -> int | None:
+        """Uploads, has the store prove the checksum, and returns the object's generation, None where it isn't told.
+
+        Raises a `StorageError`.
+        """
 
     async def check(self) -> None:
         """Raises a `StorageError` that says what to do if uploads can't work."""

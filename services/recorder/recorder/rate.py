@@ -1,0 +1,32 @@
+"""How much passes in a second, averaged over the last minute."""
+
+from collections import deque
+
+from recorder.clock import Clock
+
+WINDOW_SECONDS = 60.0
+
+
+class Rate:
+    """Counts with their moments, as far back as the window."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._counts: deque[tuple[float, int]] = deque()
+        self.total = 0
+
+    def add(self, count: int) -> None:
+        """So much just passed."""
+        self._counts.append((self._clock.monotonic(), count))
+        self.total += count
+        self._forget()
+
+    def per_second(self) -> float:
+        """The average of the window."""
+        self._forget()
+        return sum(count for _, count in self._counts) / WINDOW_SECONDS
+
+    def _forget(self) -> None:
+        oldest = self._clock.monotonic() - WINDOW_SECONDS
+        while self._counts and self._counts[0][0] < oldest:
+            self._counts.popleft()

@@ -1,0 +1,181 @@
+"""Tells the control plane what the spool holds, until it has acknowledged each row."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+import structlog
+from pydantic import ValidationError
+
+from camfleet_contract.gaps import Gap
+from camfleet_contract.recordings import RecordingStatusReport
+from recorder.backoff import Backoff
+from recorder.batches import tell_in_parts
+from recorder.clock import Clock
+from recorder.control_plane import ControlPlane
+from recorder.errors import CallRefused, ControlPlaneError, TokenRefused
+from recorder.offers import Offers
+from recorder.spool import MissedFootage, Recording, Spool
+
+log = structlog.get_logger(__name__)
+
+POLL = timedelta(seconds=5)
+TOKEN_REFUSED_PAUSE = timedelta(minutes=5)
+UNSUPPORTED_PAUSE = timedelta(minutes=10)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+REASON_CHARACTERS = 2000
+
+
+class Reports:
+    """Drains the spool: recordings first, since their segments are refused before; then statuses, gaps and offers."""
+
+    def __init__(
+        self,
+        control_plane: ControlPlane,
+        spool: Spool,
+        offers: Offers,
+        *,
+        clock: Clock,
+        backoff: Backoff | None = None,
+        poll: timedelta = POLL,
+    ) -> None:
+        self._control_plane = control_plane
+        self._spool = spool
+        self._clock = clock
+        self._backoff = backoff or Backoff()
+        self._poll = poll
+        self._woken = asyncio.Event()
+        self._steps = (self._register, self._report_statuses, self._report_gaps, offers.drain)
+        self._not_before: dict[Callable[[], Awaitable[bool]], datetime] = {}
+
+    def wake(self) -> None:
+        """There is something to tell."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        failures = 0
+        while True:
+            self._woken.clear()
+            try:
+                more = await self.drain()
+                failures = 0
+            except TokenRefused:
+                await asyncio.sleep(TOKEN_REFUSED_PAUSE.total_seconds())
+                continue
+            except ControlPlaneError as error:
+                # Not shortened by `wake`: new segments every second would mean a call every second.
+                failures += 1
+                pause = self._backoff.wait(failures)
+                log.debug("reports_wait", reason=str(error), seconds=pause.total_seconds())
+                await asyncio.sleep(pause.total_seconds())
+                continue
+            if not more:
+                await self._rest()
+
+    async def drain(self) -> bool:
+        """One batch of everything; whether there may be more. Raises `ControlPlaneError`, and loses nothing by it."""
+        more = False
+        for step in self._steps:
+            if self._clock.now() < self._not_before.get(step, self._clock.now()):
+                continue
+            try:
+                more |= await step()
+            except CallRefused as refusal:
+                # An older control plane lacks the call. The rows wait, the other steps go on.
+                log.warning("call_unsupported", step=step.__name__.strip("_"), reason=str(refusal))
+                self._not_before[step] = self._clock.now() + UNSUPPORTED_PAUSE
+        return more
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(self._poll.total_seconds()):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    async def _register(self) -> bool:
+        spool = self._spool.recordings
+        recordings = await asyncio.to_thread(spool.to_register, self._clock.now())
+        for recording in recordings:
+            try:
+                await self._control_plane.register(
+                    recording.id, recording.camera_id, recording.schedule_id, recording.name, recording.started_at
+                )
+            except CallRefused as refusal:
+                log.warning("recording_refused", recording_id=recording.id, reason=str(refusal))
+                await asyncio.to_thread(spool.postpone, recording.id, self._clock.now() + HOUR)
+            else:
+                await asyncio.to_thread(spool.mark_registered, recording.id)
+        return bool(recordings)
+
+    async def _report_statuses(self) -> bool:
+        spool = self._spool.recordings
+        recordings = await asyncio.to_thread(spool.to_report, self._clock.now())
+        for recording in recordings:
+            try:
+                await self._control_plane.report_status(_status_report(recording))
+            except CallRefused as refusal:
+                log.warning("recording_status_refused", recording_id=recording.id, reason=str(refusal))
+                unknown = refusal.status == HTTPStatus.NOT_FOUND
+                if unknown:
+                    await asyncio.to_thread(spool.mark_unregistered, recording.id)
+                await asyncio.to_thread(spool.postpone, recording.id, self._clock.now() + (MINUTE if unknown else HOUR))
+            else:
+                await asyncio.to_thread(spool.mark_reported, recording.id, recording.status)
+        return bool(recordings)
+
+    async def _report_gaps(self) -> bool:
+        gaps = await asyncio.to_thread(self._spool.gaps.to_report, self._clock.now())
+        if gaps:
+            await tell_in_parts(gaps, self._tell_gaps, self._give_up_gap)
+        return bool(gaps)
+
+    async def _tell_gaps(self, batch: Sequence[MissedFootage]) -> None:
+        spool = self._spool.gaps
+        readable = {gap.id: message for gap in batch if (message := _gap(gap)) is not None}
+        answer = await self._control_plane.report_gaps(list(readable.values()))
+        verdicts = {verdict.id: verdict for verdict in answer.gaps}
+        done = [gap_id for gap_id, verdict in verdicts.items() if verdict.verdict == "stored"]
+        refused = [gap.id for gap in batch if gap.id not in done]
+        for gap_id in refused:
+            reason = verdicts[gap_id].reason if gap_id in verdicts else "no verdict"
+            log.warning("gap_refused", gap_id=gap_id, reason=reason)
+        await asyncio.to_thread(spool.mark_reported, done)
+        await asyncio.to_thread(spool.postpone, refused, self._clock.now() + HOUR)
+
+    async def _give_up_gap(self, gap: MissedFootage, refusal: CallRefused) -> None:
+        log.warning("gap_refused", gap_id=gap.id, reason=str(refusal))
+        await asyncio.to_thread(self._spool.gaps.postpone, [gap.id], self._clock.now() + HOUR)
+
+
+def _status_report(recording: Recording) -> RecordingStatusReport:
+    return RecordingStatusReport(
+        recording_id=recording.id,
+        status=recording.status,
+        frames_recorded=recording.frames,
+        file_size=recording.size_bytes,
+        error_message=recording.error_message[:REASON_CHARACTERS] if recording.error_message else None,
+        error_code=recording.error_code,
+        started_at=recording.started_at,
+        ended_at=recording.ended_at,
+    )
+
+
+def _gap(gap: MissedFootage) -> Gap | None:
+    try:
+        return Gap(
+            id=gap.id,
+            camera_id=gap.camera_id,
+            schedule_id=gap.schedule_id,
+            recording_id=gap.recording_id,
+            start=gap.start,
+            end=gap.end,
+            cause=gap.cause,
+            detail=gap.detail[:REASON_CHARACTERS],
+        )
+    except ValidationError:
+        # A clock that stepped can leave a gap of no length: it must not stop the others.
+        return None

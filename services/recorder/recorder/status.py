@@ -1,0 +1,185 @@
+"""The recorder's state as a whole, put together from its parts for people, heartbeats and metrics."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from camfleet_contract.configuration import Schedule
+from camfleet_contract.heartbeats import Backlog, CameraCondition, Disk
+from camfleet_contract.schedules import next_change
+from camfleet_contract.zones import zone
+from recorder.cameras import Cameras
+from recorder.clock import Clock
+from recorder.config import ConfigSync
+from recorder.errors import SpoolError
+from recorder.heartbeat import Vitals
+from recorder.link import Link, LinkCondition
+from recorder.retention import disk_space
+from recorder.spool import Spool
+from recorder.uploads import Uploads
+
+HEALTHY = {CameraCondition.IDLE, CameraCondition.CONNECTING, CameraCondition.RECORDING}
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Answers what the local endpoints and the heartbeat ask. Nothing in it is a secret."""
+
+    version: str
+    started_at: datetime
+    clock: Clock
+    spool: Spool
+    link: Link
+    config: ConfigSync
+    cameras: Cameras
+    uploads: Uploads
+    store: str
+    """Where segments go: a folder, a bucket, or `brokered`."""
+    data_folder: Path
+
+    def problems(self) -> list[str]:
+        """What a person should look at, a line each; empty when all is well."""
+        found = []
+        if self.link.state.condition in {LinkCondition.UNREACHABLE, LinkCondition.TOKEN_REFUSED}:
+            found.append(f"control plane: {self.link.state.reason}")
+        if self.config.state.config is None:
+            found.append("no configuration yet, neither from the control plane nor cached")
+        if self.uploads.state.error:
+            found.append(f"uploads: {self.uploads.state.error}")
+        try:
+            self.spool.check_disk()
+        except SpoolError as error:
+            found.append(str(error))
+        found += [
+            f"camera {state.camera_id}: {state.condition.value}: {state.reason}"
+            for state in self.cameras.states()
+            if state.condition not in HEALTHY
+        ]
+        return found
+
+    def vitals(self) -> Vitals:
+        """What a heartbeat tells; blocks."""
+        backlog, config = self.spool.segments.backlog(), self.config.state.config
+        last = self.uploads.state.last_upload
+        return Vitals(
+            active_recordings=len(self.cameras.active()),
+            cameras=tuple(self.cameras.states()),
+            backlog=Backlog(segments=backlog.segments, bytes=backlog.size_bytes, oldest=backlog.oldest),
+            disk=self.disk(),
+            last_upload=last.isoformat() if last else None,
+            upload_bytes_per_second=round(self.uploads.rate.per_second(), 1),
+            config_revision=config.revision if config else None,
+        )
+
+    def disk(self) -> Disk | None:
+        """The data disk; None while it is away."""
+        try:
+            space = disk_space(self.data_folder)
+        except OSError:
+            return None
+        return Disk(total_bytes=space.total_bytes, free_bytes=space.free_bytes)
+
+    def document(self) -> dict[str, Any]:
+        """The whole, with the predecessor's keys first; blocks."""
+        vitals, problems = self.vitals(), self.problems()
+        config, link, uploads = self.config.state, self.link.state, self.uploads.state
+        names = {camera.id: camera.name for camera in config.config.cameras} if config.config else {}
+        return {
+            "status": "degraded" if problems else "running",
+            "active_recordings": vitals.active_recordings,
+            "schedules": len(config.config.schedules) if config.config else 0,
+            "cameras": len(names),
+            "sync_status": {
+                "source": config.source.value,
+                "revision": vitals.config_revision,
+                "last_sync": config.confirmed_at,
+                "changed_at": config.changed_at,
+                "error": config.error or None,
+                "unreadable": list(config.config.unreadable) if config.config else [],
+            },
+            "bucket_status": {
+                "store": self.store,
+                "connected": not uploads.error,
+                "error": uploads.error or None,
+                "error_since": uploads.since,
+                "last_upload": uploads.last_upload,
+                "uploaded_segments": uploads.uploaded,
+                "upload_bytes_per_second": vitals.upload_bytes_per_second,
+            },
+            "recording_info": [
+                {
+                    "recording_id": recording.id,
+                    "camera_id": recording.camera_id,
+                    "camera_name": names.get(recording.camera_id),
+                    "schedule_id": recording.schedule_id,
+                    "name": recording.name,
+                    "started_at": recording.started_at,
+                    "until": recording.until,
+                }
+                for recording in self.cameras.active()
+            ],
+            "problems": problems,
+            "control_plane": {
+                "condition": link.condition.value,
+                "since": link.since,
+                "reason": link.reason or None,
+                "last_contact": link.last_contact,
+            },
+            "camera_states": [state.model_dump(mode="json") for state in vitals.cameras],
+            "backlog": vitals.backlog.model_dump(mode="json"),
+            "segments": {state.value: count for state, count in self.spool.segments.counts().items()},
+            "disk": vitals.disk.model_dump() if vitals.disk else None,
+            "recorder_id": self.spool.recorder_id,
+            "version": self.version,
+            "started_at": self.started_at,
+            "now": self.clock.now(),
+        }
+
+    def schedules(self) -> list[dict[str, Any]]:
+        """The schedules, without the cameras' credentials, with their next change."""
+        config = self.config.state.config
+        return [_shown(schedule, self.clock.now()) for schedule in config.schedules] if config else []
+
+    def metrics(self) -> str:
+        """The same in Prometheus' text format; blocks. https://prometheus.io/docs/instrumenting/exposition_formats/"""
+        vitals, counts = self.vitals(), self.spool.segments.counts()
+        oldest = vitals.backlog.oldest
+        single = {
+            "recorder_up": 1,
+            "recorder_active_recordings": vitals.active_recordings,
+            "recorder_backlog_segments": vitals.backlog.segments,
+            "recorder_backlog_bytes": vitals.backlog.bytes,
+            "recorder_backlog_age_seconds": (self.clock.now() - oldest).total_seconds() if oldest else 0,
+            "recorder_upload_bytes_per_second": vitals.upload_bytes_per_second,
+            "recorder_uploaded_bytes_total": self.uploads.rate.total,
+            "recorder_uploaded_segments_total": self.uploads.state.uploaded,
+            "recorder_control_plane_connected": int(self.link.state.condition is LinkCondition.CONNECTED),
+            "recorder_problems": len(self.problems()),
+        }
+        if vitals.disk:
+            single["recorder_disk_free_bytes"] = vitals.disk.free_bytes
+            single["recorder_disk_total_bytes"] = vitals.disk.total_bytes
+        lines = []
+        for name, value in single.items():
+            lines += [f"# TYPE {name} {'counter' if name.endswith('_total') else 'gauge'}", f"{name} {value}"]
+        lines.append("# TYPE recorder_segments gauge")
+        lines += [f'recorder_segments{{state="{state.value}"}} {count}' for state, count in counts.items()]
+        lines.append("# TYPE recorder_camera_condition gauge")
+        lines += [
+            f'recorder_camera_condition{{camera_id="{state.camera_id}",condition="{state.condition.value}"}} 1'
+            for state in vitals.cameras
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def _shown(schedule: Schedule, now: datetime) -> dict[str, Any]:
+    shown = schedule.model_dump(mode="json", exclude={"camera"})
+    try:
+        change = next_change(schedule, zone(schedule.timezone), now)
+    except ValueError:
+        change = None
+    return shown | {
+        "camera": {"id": str(schedule.camera.id), "name": schedule.camera.name},
+        "next_change": change.isoformat() if change else None,
+    }

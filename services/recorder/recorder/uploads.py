@@ -1,0 +1,214 @@
+"""Uploads sealed segments, several at a time, until the spool has none that may go now."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from recorder.backoff import Backoff
+from recorder.clock import Clock
+from recorder.errors import (
+    LocalFileDamaged,
+    ObjectDiffers,
+    SecretUnreadable,
+    StorageError,
+    StorageUnavailable,
+    UploadSessionGone,
+)
+from recorder.offers import name_of
+from recorder.rate import Rate
+from recorder.spool import Segment, Spool
+from recorder.storage.interface import Storage, Upload
+from recorder.vault import Vault
+
+log = structlog.get_logger(__name__)
+
+POLL = timedelta(seconds=5)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """How the uploads fare."""
+
+    error: str = ""
+    since: datetime | None = None
+    last_upload: datetime | None = None
+    uploaded: int = 0
+    """Segments since the start."""
+
+
+class Uploads:
+    """So many workers that take one segment each. Nothing here ever makes a camera wait."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        store: Storage,
+        vault: Vault,
+        *,
+        clock: Clock,
+        parallel: int,
+        newest_first: bool,
+        on_uploaded: Callable[[], None],
+        backoff: Backoff | None = None,
+        poll: timedelta = POLL,
+    ) -> None:
+        self._spool = spool
+        self._store = store
+        self._vault = vault
+        self._clock = clock
+        self._parallel = parallel
+        self._newest_first = newest_first
+        self._on_uploaded = on_uploaded
+        self._backoff = backoff or Backoff()
+        self._poll = poll
+        self._woken = asyncio.Event()
+        self._choosing = asyncio.Lock()
+        self._busy: dict[UUID, Segment] = {}
+        self._failures = 0
+        self.rate = Rate(clock)
+        self.state = StoreState()
+
+    def wake(self) -> None:
+        """There is something to upload."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Until cancelled; what is half uploaded goes on from there after the next start."""
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(self._parallel):
+                workers.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            segment = await self._next()
+            try:
+                await self._upload(segment)
+            finally:
+                del self._busy[segment.id]
+
+    async def _next(self) -> Segment:
+        """The next segment, taken; waits until there is one, and longer while the store fails."""
+        async with self._choosing:
+            if self._failures:
+                await asyncio.sleep(self._backoff.wait(self._failures).total_seconds())
+            while True:
+                self._woken.clear()
+                # Those that are under way come first in the order, so look past them.
+                limit = 4 * self._parallel + len(self._busy)
+                waiting = await asyncio.to_thread(
+                    self._spool.segments.to_upload,
+                    self._clock.now(),
+                    newest_first=self._newest_first,
+                    limit=limit,
+                )
+                chosen = self._fair(waiting)
+                if chosen is not None:
+                    self._busy[chosen.id] = chosen
+                    return chosen
+                try:
+                    async with asyncio.timeout(self._poll.total_seconds()):
+                        await self._woken.wait()
+                except TimeoutError:
+                    continue
+
+    def _fair(self, waiting: list[Segment]) -> Segment | None:
+        """The first in order of the camera that has the fewest uploads under way."""
+        under_way = Counter(segment.camera_id for segment in self._busy.values())
+        may_go = [
+            segment
+            for segment in waiting
+            if segment.id not in self._busy and (segment.upload_session is not None or not self._store.needs_session)
+        ]
+        return min(may_go, key=lambda segment: under_way[segment.camera_id], default=None)
+
+    async def _upload(self, segment: Segment) -> None:
+        spool, upload = self._spool.segments, self._as_upload(segment)
+        try:
+            generation = await self._store.put(
+                upload, SpooledSession(self._spool, self._vault, segment, upload.object_name)
+            )
+        except UploadSessionGone:
+            await asyncio.to_thread(spool.set_upload_session, segment.id, None, None)
+            self._on_uploaded()  # so that it is offered again, for another session
+        except (LocalFileDamaged, ObjectDiffers) as error:
+            # This one alone; a person has to look. The store itself is well.
+            log.warning("segment_not_uploaded", segment_id=segment.id, camera_id=segment.camera_id, reason=str(error))
+            await asyncio.to_thread(spool.refuse, segment.id, str(error), self._clock.now() + HOUR)
+        except StorageError as error:
+            self._failed(error)
+            wait = self._backoff.wait(self._failures) if isinstance(error, StorageUnavailable) else MINUTE
+            await asyncio.to_thread(spool.refuse, segment.id, str(error), self._clock.now() + wait)
+        else:
+            await asyncio.to_thread(spool.mark_uploaded, segment.id, upload.object_name, generation)
+            self._succeeded(segment)
+
+    def _as_upload(self, segment: Segment) -> Upload:
+        sealed = segment.sealed
+        if sealed is None:
+            raise ValueError(f"segment {segment.id} is not sealed")
+        return Upload(
+            self._spool.segments.file(segment),
+            segment.object_name or name_of(segment),
+            sealed.size_bytes,
+            sealed.crc32c,
+            {
+                "segment": str(segment.id),
+                "recording": str(segment.recording_id),
+                "camera": str(segment.camera_id),
+                "recorder": str(self._spool.recorder_id),
+                "start": sealed.start.isoformat(),
+                "end": sealed.end.isoformat(),
+                "sha256": sealed.sha256,
+                "codec": sealed.codec,
+            },
+            self.rate.add,
+        )
+
+    def _failed(self, error: StorageError) -> None:
+        self._failures += 1
+        text, before = str(error), self.state
+        if before.error != text:
+            log.warning("store_unusable", reason=text)
+        since = before.since if before.error else self._clock.now()
+        self.state = StoreState(text, since, before.last_upload, before.uploaded)
+
+    def _succeeded(self, segment: Segment) -> None:
+        if self._failures:
+            log.info("store_usable_again")
+        self._failures = 0
+        self.state = StoreState(last_upload=self._clock.now(), uploaded=self.state.uploaded + 1)
+        log.info("segment_uploaded", segment_id=segment.id, camera_id=segment.camera_id)
+        self._on_uploaded()
+
+
+class SpooledSession:
+    """The URI of an upload session, kept encrypted in the segment's row."""
+
+    def __init__(self, spool: Spool, vault: Vault, segment: Segment, object_name: str) -> None:
+        self._spool = spool
+        self._vault = vault
+        self._segment = segment
+        self._object_name = object_name
+        self._locked = segment.upload_session
+
+    async def recall(self) -> str | None:
+        """The URI, if there is one that the present token opens."""
+        if self._locked is None:
+            return None
+        try:
+            return self._vault.unlock(self._locked).decode()
+        except SecretUnreadable:
+            return None
+
+    async def remember(self, uri: str | None) -> None:
+        """Keeps or forgets it; durable when it returns."""
+        self._locked = self._vault.lock(uri.encode()) if uri is not None else None
+        name = self._object_name if uri is not None else None
+        await asyncio.to_thread(self._spool.segments.set_upload_session, self._segment.id, name, self._locked)

@@ -1,0 +1,55 @@
+"""What the tests of the recorder's uplink share."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from recorder.clock import SystemClock
+from recorder.control_plane import ControlPlane, connected
+from recorder.link import Link
+from recorder.spool import Spool
+from recorder.vault import Vault
+from tests.recorder.control_plane import TOKEN, FakeControlPlane
+from tests.recorder.gcs import Gcs, gcs_server
+from tests.recorder.serving import serving
+
+
+@pytest.fixture
+def vault() -> Vault:
+    return Vault(SecretStr(TOKEN))
+
+
+@pytest.fixture
+def data_spool(tmp_path: Path) -> Iterator[Spool]:
+    spool = Spool.open(tmp_path / "base")
+    yield spool
+    spool.close()
+
+
+@pytest.fixture
+async def gcs() -> AsyncIterator[Gcs]:
+    async with gcs_server() as gcs:
+        yield gcs
+
+
+@pytest.fixture
+async def http_client() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient() as client:
+        yield client
+
+
+@pytest.fixture
+def fake() -> FakeControlPlane:
+    return FakeControlPlane()
+
+
+@pytest.fixture
+async def control_plane(fake: FakeControlPlane) -> AsyncIterator[ControlPlane]:
+    async with (
+        serving(fake.app()) as root,
+        connected(root, SecretStr(TOKEN), Link(SystemClock().now)) as control_plane,
+    ):
+        yield control_plane

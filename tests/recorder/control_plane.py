@@ -1,0 +1,178 @@
+"""A control plane small enough to see through: it reads every request with the contract's own messages."""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
+
+from camfleet_contract.gaps import Gap, GapReport, GapsAnswer, GapVerdict
+from camfleet_contract.heartbeats import Heartbeat, HeartbeatReceived
+from camfleet_contract.recordings import RecordingRegistered, RecordingStatusAccepted, RecordingStatusReport
+from camfleet_contract.segments import (
+    OfferBatch,
+    OffersAnswer,
+    OfferVerdict,
+    RefusalCode,
+    SegmentOffer,
+    UploadSession,
+    Verdict,
+    object_name,
+)
+from recorder.clock import SystemClock
+from tests.recorder.gcs import Gcs
+
+TOKEN = "only-for-tests"
+CLIENT = UUID(int=7)
+PREFIX = "/v0/api/local-client"
+
+
+@dataclass
+class FakeControlPlane:
+    """What it was told, and how it answers."""
+
+    token: str = TOKEN
+    document: bytes = b'{"revision": "1", "client_id": "00000000-0000-0000-0000-000000000007", "client_name": "Box"}'
+    lists: dict[str, list[Any]] = field(default_factory=lambda: {"schedules": [], "cameras": []})
+    has_config: bool = True
+    down: int = 0
+    """While not 0, the status of every answer."""
+    gcs: Gcs | None = None
+    """Where it opens upload sessions."""
+    known_cameras: set[UUID] | None = None
+    registered: dict[UUID, dict[str, str]] = field(default_factory=dict)
+    statuses: list[RecordingStatusReport] = field(default_factory=list)
+    gaps: dict[UUID, Gap] = field(default_factory=dict)
+    heartbeats: list[Heartbeat] = field(default_factory=list)
+    offers: list[SegmentOffer] = field(default_factory=list)
+    stored: set[UUID] = field(default_factory=set)
+    batches: list[int] = field(default_factory=list)
+    verdicts: dict[UUID, OfferVerdict] = field(default_factory=dict)
+    """Answers that a test wants, instead of the right ones; each is used once."""
+    refuses_gap: UUID | None = None
+    calls: list[str] = field(default_factory=list)
+    config_changed: bool = False
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    progressed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    @property
+    def etag(self) -> str:
+        return f'"{hashlib.sha256(self.document).hexdigest()[:12]}"'
+
+    def publish(self, document: bytes) -> None:
+        """Changes the configuration and wakes who polls for it."""
+        self.document = document
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    async def until(self, condition: Any) -> None:
+        """Waits until a call has made the condition true."""
+        async with asyncio.timeout(20), self.progressed:
+            await self.progressed.wait_for(condition)
+
+    def app(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.middleware("http")
+        async def guard(request: Request, call_next: Any) -> Response:
+            path = request.url.path.removeprefix(PREFIX)
+            self.calls.append(f"{request.method} {path}")
+            if self.down:
+                response: Response = JSONResponse({"detail": "down for the test"}, self.down)
+            elif request.headers.get("Authorization") != f"Bearer {self.token}" and path != "/health":
+                response = JSONResponse({"detail": "Unknown token"}, 401, {"WWW-Authenticate": "Bearer"})
+            else:
+                response = await call_next(request)
+            async with self.progressed:
+                self.progressed.notify_all()
+            return response
+
+        app.get(f"{PREFIX}/health")(self.health)
+        app.get(f"{PREFIX}/config")(self.config)
+        app.get(f"{PREFIX}/schedules")(self.schedules)
+        app.get(f"{PREFIX}/cameras")(self.cameras)
+        app.post(f"{PREFIX}/heartbeat")(self.heartbeat)
+        app.post(f"{PREFIX}/recordings/register")(self.register)
+        app.post(f"{PREFIX}/recordings/status")(self.status)
+        app.post(f"{PREFIX}/gaps")(self.report_gaps)
+        app.post(f"{PREFIX}/segments/offer")(self.offer)
+        return app
+
+    async def health(self) -> dict[str, str]:
+        return {"status": "healthy", "service": "Local Client API", "version": "5.0.0"}
+
+    async def config(self, request: Request, wait: float = 0) -> Response:
+        if not self.has_config:
+            raise HTTPException(404, "Not Found")
+        if request.headers.get("If-None-Match") == self.etag:
+            try:
+                async with asyncio.timeout(wait):
+                    await self.changed.wait()
+            except TimeoutError:
+                return Response(status_code=304, headers={"ETag": self.etag})
+        return Response(self.document, media_type="application/json", headers={"ETag": self.etag})
+
+    async def schedules(self, request: Request) -> Response:
+        return self._list("schedules", request)
+
+    async def cameras(self, request: Request) -> Response:
+        return self._list("cameras", request)
+
+    def _list(self, name: str, request: Request) -> Response:
+        answer = JSONResponse(self.lists[name])
+        etag = f'"{hashlib.sha256(bytes(answer.body)).hexdigest()[:12]}"'
+        if request.headers.get("If-None-Match") == etag:
+            return Response(status_code=304, headers={"ETag": etag})
+        answer.headers["ETag"] = etag
+        return answer
+
+    async def heartbeat(self, heartbeat: Heartbeat) -> HeartbeatReceived:
+        self.heartbeats.append(heartbeat)
+        return HeartbeatReceived(client_id=CLIENT, server_time=SystemClock().now(), config_changed=self.config_changed)
+
+    async def register(self, request: Request, camera_id: UUID, recording_id: UUID) -> RecordingRegistered:
+        if self.known_cameras is not None and camera_id not in self.known_cameras:
+            raise HTTPException(404, "Unknown camera")
+        self.registered[recording_id] = dict(request.query_params)
+        return RecordingRegistered(recording_id=recording_id)
+
+    async def status(self, report: RecordingStatusReport) -> RecordingStatusAccepted:
+        if report.recording_id not in self.registered:
+            raise HTTPException(404, "Unknown recording")
+        self.statuses.append(report)
+        return RecordingStatusAccepted()
+
+    async def report_gaps(self, report: GapReport) -> GapsAnswer:
+        if any(gap.id == self.refuses_gap for gap in report.gaps):
+            raise HTTPException(422, "one of them is bad")
+        self.gaps |= {gap.id: gap for gap in report.gaps}
+        return GapsAnswer(gaps=[GapVerdict(id=gap.id, verdict="stored") for gap in report.gaps])
+
+    async def offer(self, batch: OfferBatch) -> OffersAnswer:
+        self.batches.append(len(batch.segments))
+        self.offers += batch.segments
+        return OffersAnswer(segments=[self._verdict(offer) for offer in batch.segments])
+
+    def _verdict(self, offer: SegmentOffer) -> OfferVerdict:
+        if offer.id in self.verdicts:
+            return self.verdicts.pop(offer.id)
+        if offer.recording_id not in self.registered:
+            return _refused(offer, RefusalCode.UNKNOWN_RECORDING)
+        name = object_name(offer.camera_id, offer.recording_id, offer.id, offer.start)
+        if offer.object_name is None and self.gcs is not None:
+            session = UploadSession(uri=self.gcs.open_session(name, offer.size_bytes), expires_at=SystemClock().now())
+            return OfferVerdict(id=offer.id, verdict=Verdict.WANTED, object_name=name, upload=session)
+        found = self.gcs.objects.get(name) if self.gcs is not None else None
+        if offer.object_name != name or (self.gcs is not None and found is None):
+            return _refused(offer, RefusalCode.OBJECT_MISSING)
+        if found is not None and (found["crc32c"], found["generation"]) != (offer.crc32c, str(offer.generation)):
+            return _refused(offer, RefusalCode.CHECKSUM_MISMATCH)
+        self.stored.add(offer.id)
+        return OfferVerdict(id=offer.id, verdict=Verdict.STORED)
+
+
+def _refused(offer: SegmentOffer, code: RefusalCode) -> OfferVerdict:
+    return OfferVerdict(id=offer.id, verdict=Verdict.REFUSED, code=code, reason=f"{code.value}, said the test")
