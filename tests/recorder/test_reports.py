@@ -17,8 +17,8 @@ from recorder.reports import Reports
 from recorder.spool import MissedFootage, SegmentState, Spool
 from recorder.vault import Vault
 from tests.recorder.control_plane import FakeControlPlane
-from tests.recorder.spooled import CAMERA, NOON, SetClock, begun, sealed
 from tests.recorder.gcs import Gcs
+from tests.recorder.spooled import CAMERA, NOON, SetClock, begun, sealed
 
 MakeReports = Callable[[int | None], Reports]
 

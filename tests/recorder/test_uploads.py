@@ -25,8 +25,8 @@ from recorder.storage.resumable import Patience
 from recorder.uploads import Uploads
 from recorder.vault import Vault
 from tests.recorder.control_plane import FakeControlPlane
-from tests.recorder.spooled import NOON, begun, sealed
 from tests.recorder.gcs import UNIT, FaultKind, Gcs
+from tests.recorder.spooled import NOON, begun, sealed
 from tests.recorder.waiting import eventually
 
 QUICK = Backoff(timedelta(milliseconds=1), timedelta(milliseconds=5))

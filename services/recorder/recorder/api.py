@@ -2,11 +2,12 @@
 
 import asyncio
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -34,46 +35,60 @@ def local_api(status: Status, cameras: Cameras, *, allowed_hosts: tuple[str, ...
     app.add_middleware(SameOriginOnly)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, *allowed_hosts], www_redirect=False)
 
-    @app.exception_handler(RecorderError)
-    async def explain(_request: Request, error: Exception) -> Response:
-        return JSONResponse({"detail": str(error)}, 503)
+    app.add_exception_handler(RecorderError, _explain)
+    app.include_router(_reading(status, version))
+    app.include_router(_recording(cameras))
+    return app
 
-    @app.get("/health", summary="Whether the recorder runs")
+
+async def _explain(_request: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": str(error)}, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _reading(status: Status, version: str) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/health", summary="Whether the recorder runs")
     async def health() -> dict[str, str]:
         return {"status": "healthy", "service": "camfleet recorder", "version": version}
 
-    @app.get("/status", summary="Everything about this recorder")
+    @router.get("/status", summary="Everything about this recorder")
     async def show_status() -> dict[str, Any]:
         return await asyncio.to_thread(status.document)
 
-    @app.get("/schedules", summary="The schedules it follows, with their next change")
+    @router.get("/schedules", summary="The schedules it follows, with their next change")
     async def schedules() -> list[dict[str, Any]]:
         return status.schedules()
 
-    @app.get("/metrics", response_class=PlainTextResponse, summary="For Prometheus")
+    @router.get("/metrics", response_class=PlainTextResponse, summary="For Prometheus")
     async def metrics() -> Response:
-        text = await asyncio.to_thread(status.metrics)
-        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+        return PlainTextResponse(await asyncio.to_thread(status.metrics), media_type="text/plain; version=0.0.4")
 
-    @app.post("/manual-record", responses=ERRORS, summary="Record a camera now")
+    return router
+
+
+def _recording(cameras: Cameras) -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/manual-record", responses=ERRORS, summary="Record a camera now")
     async def manual_record(
         camera_id: UUID, duration_minutes: Annotated[int, Query(ge=1, le=LONGEST_MANUAL_MINUTES)] = 5
     ) -> dict[str, str]:
         try:
-            recording = await asyncio.to_thread(cameras.start_manual, camera_id, timedelta(minutes=duration_minutes))
+            recording = await cameras.start_manual(camera_id, timedelta(minutes=duration_minutes))
         except UnknownCamera as error:
-            raise HTTPException(404, str(error)) from None
+            raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from None
         except AlreadyRecording as error:
-            raise HTTPException(409, str(error)) from None
+            raise HTTPException(HTTPStatus.CONFLICT, str(error)) from None
         return {"message": "Recording started", "camera_id": str(camera_id), "recording_id": str(recording.id)}
 
-    @app.post("/stop-recording/{camera_id}", responses=ERRORS, summary="End what a camera records now")
+    @router.post("/stop-recording/{camera_id}", responses=ERRORS, summary="End what a camera records now")
     async def stop_recording(camera_id: UUID) -> dict[str, str]:
-        if not await asyncio.to_thread(cameras.stop_recording, camera_id):
-            raise HTTPException(404, "This camera records nothing now")
+        if not await cameras.stop_recording(camera_id):
+            raise HTTPException(HTTPStatus.NOT_FOUND, "This camera records nothing now")
         return {"message": "Recording stopped", "camera_id": str(camera_id)}
 
-    return app
+    return router
 
 
 class SameOriginOnly:

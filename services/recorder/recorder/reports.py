@@ -77,16 +77,16 @@ class Reports:
 
     async def drain(self) -> bool:
         """One batch of everything; whether there may be more. Raises `ControlPlaneError`, and loses nothing by it."""
-        more = False
+        more, now = False, self._clock.now()
         for step in self._steps:
-            if self._clock.now() < self._not_before.get(step, self._clock.now()):
+            if step in self._not_before and now < self._not_before[step]:
                 continue
             try:
                 more |= await step()
             except CallRefused as refusal:
                 # An older control plane lacks the call. The rows wait, the other steps go on.
                 log.warning("call_unsupported", step=step.__name__.strip("_"), reason=str(refusal))
-                self._not_before[step] = self._clock.now() + UNSUPPORTED_PAUSE
+                self._not_before[step] = now + UNSUPPORTED_PAUSE
         return more
 
     async def _rest(self) -> None:
