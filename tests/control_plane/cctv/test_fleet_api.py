@@ -145,6 +145,7 @@ async def test_a_camera_sent_back_as_it_was_shown_keeps_its_secrets(admin: Scrip
     ("given", "field"),
     [
         ({"ip_address": ""}, "ip_address"),
+        ({"username": ""}, "username"),
         ({"ip_address": "192.168.1.300"}, "ip_address"),
         ({"ip_address": "a b"}, "ip_address"),
         ({"port": 0}, "port"),
@@ -173,7 +174,13 @@ async def test_a_camera_that_makes_no_sense_is_refused_at_its_field(
     admin: Script, given: dict[str, object], field: str
 ) -> None:
     site = await admin.site()
-    body = {"name": "Yard", "site_id": site["id"], "ip_address": "10.0.0.5", "password": "hunter2hunter2"}
+    body = {
+        "name": "Yard",
+        "site_id": site["id"],
+        "ip_address": "10.0.0.5",
+        "username": "u",
+        "password": "hunter2hunter2",
+    }
     answer = await admin.call("POST", "cameras/", body | given)
     assert answer.status_code == 422, answer.text
     assert list(fields_refused(answer.json()["detail"])) == [field]

@@ -198,7 +198,7 @@ async def test_what_has_recordings_is_not_deleted(admin: Script, footage: Footag
 async def grow(admin: Script, footage: Footage, *names: str) -> None:
     for name in names:
         site = await admin.site(name)
-        cameras = [await admin.camera(site, password="hunter2hunter2") for _ in range(2)]
+        cameras = [await admin.camera(site, username="admin", password="hunter2hunter2") for _ in range(2)]
         client = await admin.client(site, *cameras)
         for camera in cameras:
             await admin.schedule(camera)

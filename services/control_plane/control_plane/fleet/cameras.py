@@ -172,13 +172,13 @@ async def change_camera(
 ) -> Camera:
     """Change what is given; `camera` comes from `find_camera(..., for_change=True)`.
 
-    A URL sent back as it was shown, with its password masked, leaves the stored one. Raises Invalid and Conflict.
+    A URL sent back as it was shown leaves what is stored: in it the password is masked, or it was put together from
+    the camera's parts. Raises Invalid and Conflict.
     """
     given = change.given()
-    if is_masked(given.get("rtsp_url") or "") and given["rtsp_url"] == shown_url(camera, secrets):
-        del given["rtsp_url"]
-    if is_masked(given.get("rtsp_url_sub") or "") and given["rtsp_url_sub"] == shown_sub_url(camera, secrets):
-        del given["rtsp_url_sub"]
+    for name, shown in {"rtsp_url": shown_url(camera, secrets), "rtsp_url_sub": shown_sub_url(camera, secrets)}.items():
+        if shown is not None and given.get(name) == shown:
+            del given[name]
     before = {name: _current(camera, name, secrets) for name in given}
     if "site_id" in given and given["site_id"] != camera.site_id:
         await _check_move(session, camera, given["site_id"])
@@ -219,6 +219,8 @@ def _write(camera: Camera, values: dict[str, Any], secrets: SecretBox) -> None:
 def _check(camera: Camera) -> None:
     if not camera.ip_address and camera.rtsp_url_encrypted is None:
         raise Invalid("ip_address", "is needed, unless rtsp_url gives the whole address of the stream")
+    if camera.password_encrypted is not None and not camera.username:
+        raise Invalid("username", "is needed with a password; clear the password if the camera wants none")
 
 
 async def _check_move(session: AsyncSession, camera: Camera, site_id: uuid.UUID) -> None:

@@ -34,9 +34,9 @@ def assembled(host: str, port: int, path: str, username: str, password: str) -> 
 
 
 def with_credentials(url: str, username: str, password: str) -> str:
-    """The URL with these credentials, unless it carries its own or there are none."""
+    """The URL with these credentials, unless it carries its own or there is no user."""
     scheme, separator, rest = url.partition("://")
-    if not (username or password) or "@" in rest:
+    if not username or "@" in rest:
         return url
     secret = f":{quote(password, safe='')}" if password else ""
     return f"{scheme}{separator}{quote(username, safe='')}{secret}@{rest}"
