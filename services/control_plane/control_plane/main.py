@@ -39,6 +39,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     install_error_handlers(app)
     app.include_router(health.router)
+    for name, api in create_apis(services).items():
+        app.mount(f"/v0/api/{name}", api)
     app.add_api_route("/", _start_page, methods=["GET", "HEAD"])
     app.mount("/v0/api/local-client", local_client.create_app(services))
     app.mount("/v0/api/cctv", cctv.create_app(services))
@@ -48,6 +50,12 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(RequestLog)
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(services.settings.trusted_proxies))
     return app
+
+
+def create_apis(services: Services) -> dict[str, FastAPI]:
+    """The applications with a document of their own, by their name under `/v0/api/`."""
+    del services
+    return {}
 
 
 async def _start_page() -> RedirectResponse:
