@@ -63,7 +63,11 @@ def serve(
 
 @app.command()
 def migrate() -> None:
-    """Give the database the tables that this version needs. Safe to repeat, and to run on several machines at once."""
+    """Give the database the tables that this version needs.
+
+    Run it before a new version is started with DATABASE_URL; the embedded database is migrated by `serve`. Safe to
+    repeat, and to run on several machines at once: all is done in one transaction, or nothing.
+    """
 
     async def run() -> str:
         return await migrate_database(_settings())
