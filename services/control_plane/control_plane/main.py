@@ -14,6 +14,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from control_plane import health
 from control_plane.answers import install_error_handlers
 from control_plane.cctv import app as cctv
+from control_plane.console import app as console
 from control_plane.local_client import app as local_client
 from control_plane.middleware import BodyLimit, RequestLog, SecurityHeaders
 from control_plane.partitions import ensure_partitions
@@ -39,20 +40,16 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     install_error_handlers(app)
     app.include_router(health.router)
-    for name, api in create_apis(services).items():
-        app.mount(f"/v0/api/{name}", api)
     app.add_api_route("/", _start_page, methods=["GET", "HEAD"])
+    app.mount("/v0/api/local-client", local_client.create_app(services))
+    app.mount("/v0/api/cctv", cctv.create_app(services))
+    console.attach(app, services)
     # The last one added sees a request first.
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(services.settings.trusted_proxies))
     return app
-
-
-def create_apis(services: Services) -> dict[str, FastAPI]:
-    """The applications with a document of their own, by their name under `/v0/api/`."""
-    return {"local-client": local_client.create_app(services), "cctv": cctv.create_app(services)}
 
 
 async def _start_page() -> RedirectResponse:

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.errors import Conflict, FieldProblem, Invalid
-from control_plane.events import Actor, record_event
+from control_plane.events import Actor, difference, record_event
 from control_plane.models import Operator, Role
 from control_plane.security.passwords import MINIMUM_LENGTH, hash_password, is_password
 
@@ -50,6 +50,46 @@ async def change_password(session: AsyncSession, operator: Operator, password: s
     operator.password_hash = await _hashed(password, operator.username)
     operator.session_epoch += 1
     record_event(session, "operator", operator.id, "operator.password_changed", actor)
+
+
+async def change_operator(
+    session: AsyncSession, operator: Operator, *, role: Role, is_active: bool, actor: Actor
+) -> None:
+    """Change what the operator may do. Raises Conflict where nobody could manage operators any more.
+
+    Locking somebody out also ends the sessions that are open.
+    """
+    before = {"role": operator.role, "is_active": operator.is_active}
+    changes = difference(before, {"role": role, "is_active": is_active})
+    if not changes:
+        return
+    if not (role is Role.ADMIN and is_active):
+        await _check_another_admin(session, operator)
+    operator.role = role
+    if operator.is_active and not is_active:
+        operator.session_epoch += 1
+    operator.is_active = is_active
+    record_event(session, "operator", operator.id, "operator.changed", actor, changes)
+    await session.flush()
+
+
+async def delete_operator(session: AsyncSession, operator: Operator, *, actor: Actor) -> None:
+    """Delete the operator; the events of what they did stay. Raises Conflict for the last admin."""
+    await _check_another_admin(session, operator)
+    await session.delete(operator)
+    record_event(session, "operator", operator.id, "operator.deleted", actor, {"username": operator.username})
+
+
+async def _check_another_admin(session: AsyncSession, operator: Operator) -> None:
+    # Locked, or two admins could lock each other out in the same moment.
+    admins = await session.scalars(
+        select(Operator.id)
+        .where(Operator.role == Role.ADMIN, Operator.is_active)
+        .order_by(Operator.id)
+        .with_for_update(key_share=True)
+    )
+    if set(admins) <= {operator.id}:
+        raise Conflict("This is the only active admin: make another one first.")
 
 
 def password_problem(password: str, username: str) -> FieldProblem | None:

@@ -1,0 +1,95 @@
+"""How the states of recorders and cameras are shown: from the last contact and the last heartbeat."""
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from markupsafe import Markup
+from sqlalchemy import Text, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import JSONPATH
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from camfleet_contract.heartbeats import CameraCondition
+from camfleet_contract.recordings import RecordingStatus
+from control_plane.console import display
+from control_plane.fleet.contact import is_online
+from control_plane.models import Client, ClientCamera, ClientContact, Recording
+
+OPEN = (RecordingStatus.SCHEDULED, RecordingStatus.RECORDING)
+_COLOURS = {
+    CameraCondition.IDLE: "secondary",
+    CameraCondition.CONNECTING: "azure",
+    CameraCondition.RECORDING: "green",
+}
+
+
+def status(client: Client, contact_at: datetime | None, now: datetime) -> Markup:
+    """The state of a recorder, for a list."""
+    if not client.is_active:
+        return display.dot("inactive", "secondary")
+    if contact_at is None:
+        return display.dot("never seen", "yellow")
+    return display.dot("online", "green") if is_online(contact_at, now) else display.dot("offline", "red")
+
+
+@dataclass(frozen=True, slots=True)
+class CameraNow:
+    """What is known of one camera at the moment."""
+
+    clients: int
+    """How many recorders it is assigned to."""
+    contact_at: datetime | None
+    state: dict[str, Any] | None
+    """As its recorder's last heartbeat says: a `CameraState`."""
+    is_recording: bool
+
+    def shown(self, now: datetime) -> Markup:
+        """The state as a coloured word, with the reason on hovering."""
+        if not self.clients:
+            return display.dot("not assigned", "secondary")
+        if not is_online(self.contact_at, now):
+            return display.dot("recorder offline", "red")
+        if self.state is None:
+            return display.dot("recording", "green") if self.is_recording else display.dot("no report", "secondary")
+        try:
+            condition = CameraCondition(str(self.state.get("condition")))
+        except ValueError:
+            return display.dot("no report", "secondary")
+        reason = str(self.state.get("reason") or "")
+        return Markup('<span title="{}">{}</span>').format(
+            reason, display.dot(condition, _COLOURS.get(condition, "red"))
+        )
+
+
+async def cameras_now(session: AsyncSession, camera_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, CameraNow]:
+    """What is known of these cameras, in two queries. Of each heartbeat only the camera's own state is read."""
+    own_state = func.jsonb_path_query_first(
+        ClientContact.heartbeat,
+        cast(literal("$.cameras[*] ? (@.camera_id == $id)"), JSONPATH),
+        func.jsonb_build_object("id", cast(ClientCamera.camera_id, Text)),
+    )
+    rows = await session.execute(
+        select(ClientCamera.camera_id, ClientContact.last_contact_at, own_state)
+        .outerjoin(ClientContact, ClientContact.client_id == ClientCamera.client_id)
+        .where(ClientCamera.camera_id.in_(camera_ids))
+        # Of several recorders, the one that called last speaks.
+        .order_by(ClientContact.last_contact_at.asc().nulls_first())
+    )
+    recording = set(
+        await session.scalars(
+            select(Recording.camera_id).where(
+                Recording.camera_id.in_(camera_ids),
+                Recording.status.in_(OPEN),
+                Recording.status == RecordingStatus.RECORDING,
+            )
+        )
+    )
+    found: dict[uuid.UUID, CameraNow] = {}
+    for camera_id, contact_at, state in rows:
+        earlier = found.get(camera_id)
+        found[camera_id] = CameraNow((earlier.clients if earlier else 0) + 1, contact_at, state, camera_id in recording)
+    for camera_id in set(camera_ids) - set(found):
+        found[camera_id] = CameraNow(0, None, None, camera_id in recording)
+    return found

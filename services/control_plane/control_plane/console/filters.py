@@ -1,0 +1,88 @@
+"""Filters above a list: a choice of a few values, or one object that a link from another page asks for."""
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.exceptions import HTTPException
+
+Condition = Callable[[str], Any]
+"""A filter's value as a condition of the query."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFilter:
+    """A filter as the list's page shows it."""
+
+    name: str
+    title: str
+    value: str
+    options: Mapping[str, str]
+    """Empty: the value is shown with a way to drop it, and not to be chosen here."""
+
+
+class Filter:
+    """A filter of SQLAdmin's kind."""
+
+    has_operator = False
+
+    def __init__(self, name: str, title: str, condition: Condition) -> None:
+        self.name = self.parameter_name = name
+        self.title = title
+        self.condition = condition
+
+    def check(self, value: str | None) -> None:
+        """Raise 400 for a value that can't be."""
+        raise NotImplementedError
+
+    async def shown(self, session: AsyncSession, value: str | None) -> ShownFilter | None:
+        """The filter as the page shows it; None if not at all."""
+        raise NotImplementedError
+
+    async def get_filtered_query(self, stmt: Select[Any], value: str, _model: type) -> Select[Any]:
+        """The rows that the value selects."""
+        return stmt.where(self.condition(value))
+
+
+class ChoiceFilter(Filter):
+    """One of a few values that are always the same."""
+
+    def __init__(self, name: str, title: str, options: Mapping[str, str], condition: Condition) -> None:
+        super().__init__(name, title, condition)
+        self._options = options
+
+    def check(self, value: str | None) -> None:
+        if value and value not in self._options:
+            raise HTTPException(400, f"{self.title} has no value of that name.")
+
+    async def shown(self, session: AsyncSession, value: str | None) -> ShownFilter | None:  # noqa: ARG002 - Filter's
+        return ShownFilter(self.name, self.title, value or "", self._options)
+
+
+class ObjectFilter(Filter):
+    """One object, by its id: links from its own page lead here."""
+
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        condition: Callable[[uuid.UUID], Any],
+        find: Callable[[AsyncSession, uuid.UUID], Awaitable[Any]],
+    ) -> None:
+        super().__init__(name, title, lambda value: condition(uuid.UUID(value)))
+        self._find = find
+
+    def check(self, value: str | None) -> None:
+        try:
+            uuid.UUID(value or str(uuid.UUID(int=0)))
+        except ValueError:
+            raise HTTPException(400, f"{self.title} has no value of that name.") from None
+
+    async def shown(self, session: AsyncSession, value: str | None) -> ShownFilter | None:
+        if not value:
+            return None
+        found = await self._find(session, uuid.UUID(value))
+        return ShownFilter(self.name, f"{self.title}: {found or 'deleted'}", value, {})

@@ -1,0 +1,48 @@
+"""The login page: who may come in."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from control_plane.console.sessions import address_of, safe_next, sign_in
+from control_plane.console.throttle import WINDOW, LoginThrottle
+from control_plane.security.operators import recognize_operator
+
+if TYPE_CHECKING:
+    from control_plane.console.admin import Console
+
+__all__ = ["LoginThrottle", "login"]
+
+_WRONG = "Unknown user name or wrong password."
+_SHUT = f"Too many failed logins. Wait {WINDOW.total_seconds() / 60:.0f} minutes and try again."
+
+
+async def login(console: "Console", request: Request) -> Response:
+    """Show the form; on POST, begin a session if name and password are right."""
+    form = await request.form() if request.method == "POST" else None
+    wanted = str((form or request.query_params).get("next", ""))
+    if form is None:
+        return await _page(console, request, wanted)
+    username, password = str(form.get("username", "")), str(form.get("password", ""))
+    address = address_of(request)
+    async with console.throttle.turn(address):
+        async with console.services.sessions() as session:
+            shut = await console.throttle.is_shut(session, username, address, datetime.now(UTC))
+        if shut:
+            return await _page(console, request, wanted, username, _SHUT, 429)
+        async with console.services.sessions.begin() as session:
+            operator = await recognize_operator(session, username, password, now=datetime.now(UTC))
+            console.throttle.record(session, username, address, success=operator is not None)
+    if operator is None:
+        return await _page(console, request, wanted, username, _WRONG, 401)
+    sign_in(request, operator)
+    return RedirectResponse(safe_next(request, wanted), status_code=303)
+
+
+async def _page(
+    console: "Console", request: Request, wanted: str, username: str = "", error: str = "", status: int = 200
+) -> Response:
+    context = {"next": wanted, "username": username, "error": error}
+    return await console.templates.TemplateResponse(request, "sqladmin/login.html", context, status_code=status)

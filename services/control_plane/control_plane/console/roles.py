@@ -1,0 +1,45 @@
+"""What each role may do in the console."""
+
+from typing import Any
+
+from sqladmin.authorization import Action, AuthorizationBackend
+from starlette.requests import Request
+
+from control_plane.models import Operator, Role
+
+_READING = {Action.LIST, Action.DETAILS}
+# Whoever may read sees these; what an operator may change beyond reading, and what only an admin may.
+_OPERATORS_CHANGE = {"camera", "schedule"}
+_ADMINS_ONLY = {"operator"}
+
+
+def may(role: Role, identity: str, action: str) -> bool:
+    """Whether `role` may do `action` on the objects of `identity`.
+
+    Operators change cameras, schedules, and which cameras a client records; sites, clients, tokens and operators are
+    an admin's.
+    """
+    if identity in _ADMINS_ONLY:
+        needed = Role.ADMIN
+    elif action in _READING:
+        needed = Role.VIEWER
+    elif identity in _OPERATORS_CHANGE or (identity == "client" and action == Action.EDIT):
+        needed = Role.OPERATOR
+    else:
+        needed = Role.ADMIN
+    return role.includes(needed)
+
+
+class Roles(AuthorizationBackend):
+    """Asks the signed-in operator's role. No operator, no permission."""
+
+    def has_permission(
+        self,
+        request: Request,
+        identity: str,
+        action: str,
+        obj: Any | None = None,  # noqa: ARG002 - SQLAdmin's signature; roles don't depend on the object
+    ) -> bool:
+        """Whether the signed-in operator may."""
+        operator: Operator | None = getattr(request.state, "operator", None)
+        return operator is not None and may(operator.role, identity, str(action))

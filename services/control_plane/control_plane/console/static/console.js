@@ -1,0 +1,113 @@
+// The console's own behaviour: search boxes, questions before changes, copying, and the schedule's form.
+"use strict";
+
+// Search boxes ask the server; one that depends on another field sends its value along.
+document.querySelectorAll("select[data-search-url]").forEach((select) => {
+  const dependsOn = select.dataset.dependsOn;
+  const other = dependsOn ? document.getElementById(dependsOn) : null;
+  $(select).select2({
+    placeholder: select.multiple ? "Type to search" : "Choose",
+    width: "100%",
+    ajax: {
+      url: select.dataset.searchUrl,
+      delay: 200,
+      data: (params) => ({
+        name: select.dataset.lookup,
+        term: params.term || "",
+        ...(other ? { [dependsOn]: other.value } : {}),
+      }),
+    },
+    language: {
+      noResults: () => (other && !other.value ? "Choose the site first" : "Nothing found"),
+      errorLoading: () => "The server does not answer",
+    },
+  });
+});
+document.querySelectorAll("select[name=timezone]").forEach((select) => $(select).select2({ width: "100%" }));
+// select2 leaves the cursor outside its own search box.
+$(document).on("select2:open", () => {
+  const box = document.querySelector(".select2-container--open .select2-search__field");
+  if (box) box.focus();
+});
+
+// A change that can't be taken back is asked about first, in a dialog of the page.
+document.querySelectorAll("form[data-confirm]").forEach((form) => {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const dialog = document.createElement("dialog");
+    dialog.className = "confirm card";
+    const text = document.createElement("p");
+    text.textContent = form.dataset.confirm;
+    const buttons = document.createElement("div");
+    buttons.className = "btn-list justify-content-end";
+    const no = document.createElement("button");
+    no.className = "btn";
+    no.textContent = "Cancel";
+    const yes = document.createElement("button");
+    yes.className = "btn btn-danger";
+    yes.textContent = form.dataset.confirmButton;
+    no.addEventListener("click", () => dialog.close());
+    yes.addEventListener("click", () => { dialog.close(); form.submit(); });
+    dialog.addEventListener("close", () => dialog.remove());
+    buttons.append(no, yes);
+    dialog.append(text, buttons);
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+});
+
+// Copying: the clipboard where the page may use it (https or this machine), else by selecting.
+document.querySelectorAll("[data-copy]").forEach((button) => {
+  button.addEventListener("click", async () => {
+    const source = document.querySelector(button.dataset.copy);
+    const label = button.querySelector("span");
+    const text = "value" in source ? source.value : source.textContent;
+    let copied = false;
+    try {
+      await navigator.clipboard.writeText(text);
+      copied = true;
+    } catch {
+      const range = document.createRange();
+      range.selectNodeContents(source);
+      if (source.select) source.select();
+      else { getSelection().removeAllRanges(); getSelection().addRange(range); }
+      copied = document.execCommand("copy");
+    }
+    label.textContent = copied ? "Copied" : "Press Ctrl+C";
+    setTimeout(() => { label.textContent = "Copy"; }, 3000);
+  });
+});
+
+// A filter that is chosen is applied; empty ones stay out of the address.
+document.querySelectorAll("form[data-auto-submit]").forEach((form) => {
+  form.querySelectorAll("select").forEach((select) => select.addEventListener("change", () => form.requestSubmit()));
+  form.addEventListener("submit", () => {
+    form.querySelectorAll("input, select").forEach((field) => { if (!field.value) field.disabled = true; });
+  });
+});
+
+// The schedule's form shows what its type uses, and sends only that.
+document.querySelectorAll("form[data-form=schedule]").forEach((form) => {
+  const type = form.elements.schedule_type;
+  const labels = { start_date: ["First day", "Day"], end_date: ["Last day", "Ends on"] };
+  const show = (name, visible) => {
+    const part = form.querySelector(`[data-field=${name}]`);
+    part.hidden = !visible;
+    part.querySelectorAll("input").forEach((input) => { input.disabled = !visible; });
+  };
+  const update = () => {
+    const once = type.value === "once";
+    show("days_of_week", type.value === "weekly");
+    show("start_time", type.value !== "continuous");
+    show("end_time", type.value !== "continuous");
+    for (const [name, [usual, single]] of Object.entries(labels)) {
+      form.querySelector(`[data-field=${name}] label`).textContent = once ? single : usual;
+    }
+  };
+  type.addEventListener("change", update);
+  update();
+  $(form.elements.camera_id).on("select2:select", (event) => {
+    const zone = event.params.data.zone;
+    form.querySelector("[data-zone]").textContent = zone ? `: ${zone}` : "";
+  });
+});

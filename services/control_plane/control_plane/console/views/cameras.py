@@ -1,0 +1,268 @@
+"""Cameras in the console: their secrets go in and never come out."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
+from starlette.requests import Request
+from wtforms import BooleanField, Form, IntegerField, SelectField, StringField
+
+from camfleet_contract.cameras import CameraType, RecordingMode, RecordQuality
+from control_plane.console import display
+from control_plane.console.contacts import cameras_now
+from control_plane.console.fields import NEEDED, SearchField, SecretField, say_stored, show_chosen
+from control_plane.console.filters import ChoiceFilter, ObjectFilter
+from control_plane.console.views import lookups
+from control_plane.console.views.base import ConsoleView, identifier
+from control_plane.events import Actor
+from control_plane.fleet.cameras import (
+    CameraChange,
+    NewCamera,
+    change_camera,
+    create_camera,
+    delete_camera,
+    find_camera,
+    shown_url,
+)
+from control_plane.models import Camera, Client, ClientCamera, Recording, Schedule, Site
+
+_SECRETS = ("password", "rtsp_url", "rtsp_url_sub")
+_MODES = {RecordingMode.LOCAL_CLIENT: "By a local recording client", RecordingMode.BACKEND: "By the backend"}
+
+
+class CameraForm(Form):
+    """A camera."""
+
+    name = StringField("Name", [NEEDED])
+    site_id = SearchField("Site", lookup="site_id", validators=[NEEDED])
+    location = StringField("Location", description="Where it hangs, for people: “gate, east side”.")
+    is_active = BooleanField("Active", default=True, description="An inactive camera is not recorded.")
+    ip_address = StringField("Address", description="IP address or host name, as the recorder reaches it.")
+    port = IntegerField("Port", default=554)
+    rtsp_path = StringField("Path", default="/", description="As in /stream1 or /Streaming/Channels/101.")
+    username = StringField("User name", render_kw={"autocomplete": "off"})
+    password = SecretField("Password", render_kw={"autocomplete": "new-password"})
+    clear_password = BooleanField("Forget the stored password")
+    rtsp_url = SecretField(
+        "Stream URL",
+        render_kw={"autocomplete": "new-password"},
+        description="Only where the stream can't be described by the fields above: it wins over them.",
+    )
+    clear_rtsp_url = BooleanField("Forget the stored URL")
+    rtsp_url_sub = SecretField(
+        "Second stream's URL",
+        render_kw={"autocomplete": "new-password"},
+        description="A smaller picture, where the camera has one.",
+    )
+    clear_rtsp_url_sub = BooleanField("Forget the stored second URL")
+    recording_mode = SelectField("Recorded", choices=[(str(mode), text) for mode, text in _MODES.items()])
+    camera_type = SelectField(
+        "Type",
+        choices=[("rtsp", "RTSP"), ("ip", "IP camera"), ("webcam", "Webcam")],
+        default=str(CameraType.RTSP),
+    )
+    record_quality = SelectField(
+        "Quality",
+        choices=[("high", "High"), ("medium", "Medium"), ("low", "Low")],
+        default=str(RecordQuality.MEDIUM),
+        description="For predecessor clients, which re-encode. Current recorders copy the stream as it is.",
+    )
+
+
+_SECTIONS = (
+    ("Camera", "", ("name", "site_id", "location", "is_active")),
+    (
+        "Connection",
+        "The recorder puts the stream's URL together from these.",
+        ("ip_address", "port", "rtsp_path", "username", "password", "clear_password"),
+    ),
+    (
+        "Or a whole URL",
+        "Stored encrypted and never shown again, since it may hold a password.",
+        ("rtsp_url", "clear_rtsp_url", "rtsp_url_sub", "clear_rtsp_url_sub"),
+    ),
+    ("Recording", "", ("recording_mode", "camera_type", "record_quality")),
+)
+
+
+class CameraView(ConsoleView, model=Camera):
+    """Cameras."""
+
+    name = "Camera"
+    name_plural = "Cameras"
+    category = "CCTV"
+    icon = "ti ti-video"
+    explanation = "What is recorded. A camera belongs to a site and is assigned to a recorder of that site."
+    form_class = CameraForm
+    lookups = {"site_id": lookups.sites}
+
+    column_list = ["name", "state", "site", "ip_address", "location", "recording_mode", "is_active"]
+    column_details_list = [
+        "name",
+        "state",
+        "site",
+        "location",
+        "stream",
+        "username",
+        "recording_mode",
+        "camera_type",
+        "record_quality",
+        "is_active",
+        "created_at",
+        "updated_at",
+        "id",
+    ]
+    column_labels = {
+        "name": "Name",
+        "state": "State",
+        "site": "Site",
+        "ip_address": "Address",
+        "location": "Location",
+        "stream": "Stream",
+        "username": "User name",
+        "recording_mode": "Recorded",
+        "camera_type": "Type",
+        "record_quality": "Quality",
+        "is_active": "Active",
+        "created_at": "Created",
+        "updated_at": "Last changed",
+        "id": "Camera id",
+    }
+    column_searchable_list = ["name", "ip_address", "location"]
+    column_sortable_list = ["name", "ip_address", "location"]
+    column_default_sort = "name"
+    details_template = "console/camera.html"
+    console_filters = (
+        ChoiceFilter(
+            "active", "Active", {"yes": "Active", "no": "Inactive"}, lambda value: Camera.is_active == (value == "yes")
+        ),
+        ChoiceFilter(
+            "mode", "Recorded", {str(k): v for k, v in _MODES.items()}, lambda value: Camera.recording_mode == value
+        ),
+        ObjectFilter("site", "Site", lambda value: Camera.site_id == value, lambda s, id_: s.get(Site, id_)),
+        ObjectFilter(
+            "client",
+            "Recorder",
+            lambda value: Camera.id.in_(select(ClientCamera.camera_id).where(ClientCamera.client_id == value)),
+            lambda s, id_: s.get(Client, id_),
+        ),
+    )
+    column_formatters: ClassVar[Any] = {
+        "state": lambda camera, _, request: _state(camera, request),
+        "recording_mode": lambda camera, _: _MODES[camera.recording_mode],
+        "ip_address": lambda camera, _: camera.ip_address or display.nothing(),
+        "location": lambda camera, _: camera.location or display.nothing(),
+    }
+    column_formatters_detail: ClassVar[Any] = column_formatters | {
+        "stream": lambda camera, _, request: _stream(request),
+        "username": lambda camera, _: camera.username or display.nothing(),
+        "created_at": lambda camera, _: display.moment(camera.created_at, camera.site.timezone),
+        "updated_at": lambda camera, _: display.moment(camera.updated_at, camera.site.timezone),
+    }
+
+    def base_query(self) -> Select[Any]:
+        """Cameras with their site; the encrypted columns are not loaded."""
+        return select(Camera).options(joinedload(Camera.site))
+
+    async def extras(self, rows: Sequence[Any], request: Request) -> dict[uuid.UUID, Any]:
+        """What the recorders say of the cameras."""
+        async with self.services.sessions() as session:
+            return dict(await cameras_now(session, [camera.id for camera in rows]))
+
+    async def details_context(self, request: Request) -> dict[str, Any]:
+        """Its recorders, schedules and newest recordings."""
+        camera_id = request.state.row.id
+        async with self.services.sessions() as session:
+            request.state.url = shown_url(await find_camera(session, camera_id), self.services.secrets)
+            return {
+                "clients": list(
+                    await session.scalars(
+                        select(Client)
+                        .join(ClientCamera, ClientCamera.client_id == Client.id)
+                        .where(ClientCamera.camera_id == camera_id)
+                        .order_by(Client.name)
+                        .limit(20)
+                    )
+                ),
+                "schedules": list(
+                    await session.scalars(
+                        select(Schedule).where(Schedule.camera_id == camera_id).order_by(Schedule.name).limit(50)
+                    )
+                ),
+                "recordings": list(
+                    await session.scalars(
+                        select(Recording)
+                        .where(Recording.camera_id == camera_id)
+                        .order_by(Recording.started_at.desc())
+                        .limit(10)
+                    )
+                ),
+            }
+
+    async def form_for(self, request: Request, obj: Any) -> Form:
+        """The form, which says of each secret only whether there is one."""
+        form = await super().form_for(request, obj)
+        async with self.services.sessions() as session:
+            site_id = identifier(str(form["site_id"].data or request.query_params.get("site", "")))
+            site = await session.get(Site, site_id) if site_id else None
+            stored = await find_camera(session, obj.id) if obj is not None else None
+        show_chosen(form, "site_id", [(str(site.id), lookups.site_label(site))] if site else [])
+        for name in _SECRETS:
+            if stored is not None and getattr(stored, f"{name}_encrypted"):
+                say_stored(form, name)
+            else:
+                del form[f"clear_{name}"]
+        if stored is not None and stored.rtsp_url_encrypted:
+            unreadable = "can't be read with the keys that the server has: enter it again"
+            say_stored(form, "rtsp_url", shown_url(stored, self.services.secrets) or unreadable)
+        return form
+
+    def initial(self, obj: Any) -> dict[str, Any]:
+        """The form's values, without any secret."""
+        names = CameraChange.model_fields.keys() - set(_SECRETS)
+        return {name: getattr(obj, name) for name in names} | {"site_id": str(obj.site_id)}
+
+    async def form_context(self, request: Request, obj: Any) -> dict[str, Any]:
+        """The form's parts."""
+        return {"sections": _SECTIONS}
+
+    async def create(self, session: AsyncSession, form: Form, actor: Actor, request: Request) -> Camera:
+        """Make a camera."""
+        return await create_camera(session, self.services.secrets, NewCamera.of(_values(form)), actor=actor)
+
+    async def change(self, session: AsyncSession, obj: Any, form: Form, actor: Actor, request: Request) -> Camera:
+        """Change the camera."""
+        camera = await find_camera(session, obj.id, for_change=True)
+        return await change_camera(session, self.services.secrets, camera, CameraChange.of(_values(form)), actor=actor)
+
+    async def remove(self, session: AsyncSession, obj: Any, actor: Actor) -> None:
+        """Delete the camera."""
+        await delete_camera(session, await find_camera(session, obj.id, for_change=True), actor=actor)
+
+
+def _values(form: Form) -> dict[str, Any]:
+    """What was filled in; an empty secret is not sent on, unless it is to be forgotten."""
+    values = {name: value for name, value in form.data.items() if name in CameraChange.model_fields}
+    values["location"] = values["location"] or None
+    for name in _SECRETS:
+        if not values[name]:
+            del values[name]
+            if form.data.get(f"clear_{name}"):
+                values[name] = None
+    return values
+
+
+def _state(camera: Camera, request: Request) -> Any:
+    if not camera.is_active:
+        return display.dot("inactive", "secondary")
+    return request.state.extras[camera.id].shown(datetime.now(UTC))
+
+
+def _stream(request: Request) -> Any:
+    if request.state.url is None:
+        return display.badge("can't be read with the keys that the server has: enter its password or URL again", "red")
+    return display.code(request.state.url) if request.state.url else display.nothing()

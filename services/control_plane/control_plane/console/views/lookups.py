@@ -1,0 +1,65 @@
+"""What the search boxes of the forms offer."""
+
+import uuid
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.console.views.base import identifier
+from control_plane.models import Camera, Site
+
+_OFFERED = 25
+
+
+async def sites(session: AsyncSession, term: str, _asked: Mapping[str, str]) -> list[dict[str, str]]:
+    """Sites whose name contains the term."""
+    query = select(Site).where(Site.name.icontains(term, autoescape=True)).order_by(Site.name).limit(_OFFERED)
+    return [{"id": str(site.id), "text": site_label(site)} for site in await session.scalars(query)]
+
+
+async def cameras_of_site(session: AsyncSession, term: str, asked: Mapping[str, str]) -> list[dict[str, str]]:
+    """Cameras of the site that the form names, by their name, place or address."""
+    site_id = identifier(asked.get("site_id", ""))
+    if site_id is None:
+        return []
+    found = await session.scalars(
+        select(Camera).where(Camera.site_id == site_id, _matches(term)).order_by(Camera.name).limit(_OFFERED)
+    )
+    return [{"id": str(camera.id), "text": camera_label(camera)} for camera in found]
+
+
+async def cameras(session: AsyncSession, term: str, _asked: Mapping[str, str]) -> list[dict[str, str]]:
+    """Cameras of all sites."""
+    found = await session.execute(
+        select(Camera, Site)
+        .join(Site, Site.id == Camera.site_id)
+        .where(_matches(term) | Site.name.icontains(term, autoescape=True))
+        .order_by(Site.name, Camera.name)
+        .limit(_OFFERED)
+    )
+    return [
+        {"id": str(camera.id), "text": f"{camera.name} – {site_label(site)}", "zone": site.timezone}
+        for camera, site in found
+    ]
+
+
+async def labels(session: AsyncSession, camera_ids: Collection[uuid.UUID]) -> list[tuple[str, str]]:
+    """The choices of a form's field: each camera with its label."""
+    found = await session.scalars(select(Camera).where(Camera.id.in_(camera_ids)).order_by(Camera.name))
+    return [(str(camera.id), camera_label(camera)) for camera in found]
+
+
+def camera_label(camera: Camera) -> str:
+    """A camera as a search box shows it."""
+    return f"{camera.name} ({camera.ip_address})" if camera.ip_address else camera.name
+
+
+def site_label(site: Site) -> str:
+    """A site with its zone."""
+    return f"{site.name} ({site.timezone})"
+
+
+def _matches(term: str) -> ColumnElement[bool]:
+    columns = (Camera.name, Camera.location, Camera.ip_address)
+    return or_(*(column.icontains(term, autoescape=True) for column in columns))
