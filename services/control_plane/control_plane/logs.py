@@ -36,6 +36,7 @@ def configure_logs(level: str, log_format: str) -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _without_colours,
                 # Plain text: prettier tracebacks show local variables, and those hold passwords.
                 structlog.processors.format_exc_info,
                 redact,
@@ -60,6 +61,11 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
     for name, value in event.items():
         if isinstance(value, str):
             event[name] = without_secrets(value)
+    return event
+
+
+def _without_colours(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event.pop("color_message", None)  # uvicorn says everything twice
     return event
 
 

@@ -40,16 +40,21 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     install_error_handlers(app)
     app.include_router(health.router)
-    app.add_api_route("/", _start_page, methods=["GET", "HEAD"])
-    app.mount("/v0/api/local-client", local_client.create_app(services))
-    app.mount("/v0/api/cctv", cctv.create_app(services))
+    for name, api in create_apis(services).items():
+        app.mount(f"/v0/api/{name}", api)
     console.attach(app, services)
+    app.add_api_route("/", _start_page, methods=["GET", "HEAD"])
     # The last one added sees a request first.
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(services.settings.trusted_proxies))
     return app
+
+
+def create_apis(services: Services) -> dict[str, FastAPI]:
+    """The applications with a document of their own, by their name under `/v0/api/`."""
+    return {"local-client": local_client.create_app(services), "cctv": cctv.create_app(services)}
 
 
 async def _start_page() -> RedirectResponse:

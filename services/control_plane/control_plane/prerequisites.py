@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 _DATABASE_SECONDS = 60.0
 # Another command that had to start the embedded database lets go of it again within seconds.
-_TURN_SECONDS = 20.0
+_TURN_SECONDS = 10.0
 
 
 class StartError(Exception):
@@ -47,26 +47,31 @@ async def service_database(settings: Settings, *, wait_seconds: float = _DATABAS
         await _require_migrated(url)
         yield url
         return
-    postgres = EmbeddedPostgres(settings.data_dir)
-    await _start_in_turn(postgres)
-    keeper = asyncio.create_task(postgres.keep_running(), name="embedded-postgres")
-    try:
-        await migrate(postgres.url)
-        yield postgres.url
-    finally:
-        keeper.cancel()
-        await asyncio.wait([keeper])
-        await postgres.stop()
+    async with _embedded(settings.data_dir) as url:
+        yield url
 
 
 @contextlib.asynccontextmanager
 async def command_database(settings: Settings) -> AsyncIterator[str]:
     """The same database for one command, while the service runs or not. Raises StartError."""
-    if settings.database_url is None and (url := await _running_embedded(settings.data_dir)) is not None:
-        yield url
+    if settings.database_url is not None:
+        async with service_database(settings, wait_seconds=5) as url:
+            yield url
         return
-    async with service_database(settings, wait_seconds=5) as url:
+    async with _embedded(settings.data_dir, share=True) as url:
         yield url
+
+
+async def migrate_database(settings: Settings) -> str:
+    """Migrate the service's database; where it is now. Raises StartError."""
+    if settings.database_url is None:
+        async with command_database(settings) as url:
+            await migrate(url)
+    else:
+        url = database_url(settings.database_url)
+        await _wait_for_database(url, _DATABASE_SECONDS)
+        await migrate(url)
+    return head_revision()
 
 
 @contextlib.asynccontextmanager
@@ -104,32 +109,34 @@ def database_url(setting: SecretStr) -> str:
     return url.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
 
 
-async def _start_in_turn(postgres: EmbeddedPostgres) -> None:
+@contextlib.asynccontextmanager
+async def _embedded(data_dir: Path, *, share: bool = False) -> AsyncIterator[str]:
+    """The embedded database, owned; with `share` that of another process, if one owns it."""
+    postgres = EmbeddedPostgres(data_dir)
     deadline = time.monotonic() + _TURN_SECONDS
     while True:
         try:
             await postgres.start()
+            break
         except InUseError as error:
+            if share and (url := running_url(data_dir)) is not None:
+                await _require_migrated(url, wait_seconds=_TURN_SECONDS)
+                yield url
+                return
             if time.monotonic() > deadline:
                 raise StartError(f"{error}: is the control plane running already?") from error
-            await asyncio.sleep(0.2)
+            log.warning("embedded_postgres_in_use", data_dir=str(data_dir))
+            await asyncio.sleep(0.5)
         except EmbeddedPostgresError as error:
             raise StartError(str(error)) from error
-        else:
-            return
-
-
-async def _running_embedded(data_dir: Path) -> str | None:
-    """The embedded database that some process runs, once it answers."""
-    url = running_url(data_dir)
-    if url is None:
-        return None
+    keeper = asyncio.create_task(postgres.keep_running(), name="embedded-postgres")
     try:
-        await _wait_for_database(url, 5)
-        await _require_migrated(url, wait_seconds=30)
-    except StartError:
-        return None
-    return url
+        await migrate(postgres.url)
+        yield postgres.url
+    finally:
+        keeper.cancel()
+        await asyncio.wait([keeper])
+        await postgres.stop()
 
 
 async def _wait_for_database(url: str, seconds: float) -> None:

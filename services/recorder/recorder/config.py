@@ -129,7 +129,7 @@ class ConfigSync:
             await self._poll()
             return self._interval
         if document is not None:
-            config = _read(document.body)
+            config = read_config(document.body)
             await self._save(document.body, document.etag)
             self._etag = document.etag
             self._take(config, Source.PUSHED)
@@ -146,8 +146,8 @@ class ConfigSync:
             return
         held = (_body(schedules, self._lists[0]), _body(cameras, self._lists[1]))
         if held != self._lists or self.state.source is not Source.POLLED:
-            document = _put_together(*held, self._client_id)
-            config = _read(document)
+            document = put_together(*held, self._client_id)
+            config = read_config(document)
             await self._save(document, None)
             self._etag = None
             self._take(config, Source.POLLED)
@@ -182,7 +182,7 @@ class ConfigSync:
         self.state = replace(self.state, source=source, confirmed_at=self._clock.now(), error="")
 
 
-def _read(document: bytes) -> RecorderConfig:
+def read_config(document: bytes) -> RecorderConfig:
     try:
         return RecorderConfig.model_validate_json(document)
     except ValidationError as error:
@@ -195,7 +195,7 @@ def _body(document: Document | None, before: bytes) -> bytes:
     return before if document is None else document.body
 
 
-def _put_together(schedules: bytes, cameras: bytes, client_id: UUID) -> bytes:
+def put_together(schedules: bytes, cameras: bytes, client_id: UUID) -> bytes:
     """The lists of a control plane without `GET config`, as one document.
 
     Such a control plane names no zones. Its schedules are in its own time, which is UTC as far as anybody can tell.

@@ -59,6 +59,10 @@ class ControlPlane:
         self._client = client
         self.link = link
 
+    async def health(self) -> None:
+        """Whether anything answers at that address; needs no token."""
+        await self._call("GET", "health", headers={})
+
     async def config(self, etag: str | None, wait_seconds: int = LONG_POLL_SECONDS) -> Document | None:
         """The configuration as served; None if `etag` is still the newest after `wait_seconds`."""
         return await self._document("config", etag, {"wait": str(wait_seconds)} if etag else {}, wait_seconds)

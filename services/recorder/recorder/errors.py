@@ -149,3 +149,7 @@ class ObjectDiffers(StorageError):
 
 class LocalFileDamaged(StorageError):
     """The file on disk is missing or no longer has the checksum of its sealing."""
+
+
+class PortTaken(RecorderError):
+    """The address of the local status pages can't be had: set STATUS_PORT or STATUS_HOST."""

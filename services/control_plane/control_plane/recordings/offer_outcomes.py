@@ -35,6 +35,16 @@ def key_of(offer: SegmentOffer) -> Key:
     return offer.camera_id, offer.start, offer.id
 
 
+def is_same(offer: SegmentOffer, other: SegmentOffer) -> bool:
+    """Whether two offers under one key are of the same segment: of one recording, with the same bytes."""
+    return (offer.recording_id, offer.size_bytes, offer.crc32c, offer.sha256) == (
+        other.recording_id,
+        other.size_bytes,
+        other.crc32c,
+        other.sha256,
+    )
+
+
 def name_of(offer: SegmentOffer) -> str:
     """What the segment's object must be called."""
     return object_name(offer.camera_id, offer.recording_id, offer.id, offer.start)

@@ -52,7 +52,7 @@ _WRITE_SEGMENTS = text("""
 
 _WRITE_UPLOADS = text("""
     INSERT INTO upload_sessions (client_id, segment_id, uri_encrypted, expires_at)
-    SELECT :client_id, segment_id, decode(uri_encrypted, 'base64'), expires_at
+    SELECT DISTINCT ON (segment_id) :client_id, segment_id, decode(uri_encrypted, 'base64'), expires_at
     FROM json_to_recordset(CAST(:rows AS json)) AS row (segment_id uuid, uri_encrypted text, expires_at timestamptz)
     ORDER BY segment_id
     ON CONFLICT (client_id, segment_id) DO UPDATE

@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +17,7 @@ from control_plane.recordings.offer_outcomes import (
     already_stored,
     compared,
     conflicting,
+    is_same,
     key_of,
     name_of,
     refused,
@@ -49,22 +50,32 @@ async def decide_offers(
     A segment must belong to a recording that this client registered for that camera. Whether the camera is still
     assigned does not matter then: the footage was wanted when it was recorded, and must not be stranded on the disk.
     """
-    # One offer a segment, the first: a statement can't write the same row twice.
-    unique: dict[Key, SegmentOffer] = {}
-    for offer in offers:
-        unique.setdefault(key_of(offer), offer)
+    # The same offer twice is decided once.
+    unique = list(dict.fromkeys(offers))
     async with desk.sessions.begin() as session:
-        known = await read_known(session, client_id, list(unique.values()))
-    outcomes = await _decided(desk, list(unique.values()), known, now)
+        known = await read_known(session, client_id, unique)
+    outcomes = dict(zip(unique, await _decided(desk, unique, known, now), strict=True))
+    rows = _one_a_segment(outcomes.values())
     async with desk.sessions.begin() as session:
-        taken = await write_outcomes(session, desk.secrets, client_id, outcomes, known, now)
-    verdicts = {key_of(outcome.offer): outcome.verdict for outcome in outcomes}
-    return [
-        verdicts[key_of(offer)]
-        if offer == unique[key_of(offer)] and key_of(offer) not in taken
-        else conflicting(offer).verdict
-        for offer in offers
-    ]
+        taken = await write_outcomes(session, desk.secrets, client_id, list(rows.values()), known, now)
+
+    def verdict(offer: SegmentOffer) -> OfferVerdict:
+        outcome = outcomes[offer]
+        if not outcome.is_of_a_segment:
+            return outcome.verdict
+        key = key_of(offer)
+        return conflicting(offer).verdict if key in taken or not is_same(offer, rows[key].offer) else outcome.verdict
+
+    return [verdict(offer) for offer in offers]
+
+
+def _one_a_segment(outcomes: Iterable[Outcome]) -> dict[Key, Outcome]:
+    """What is to be written: a statement can't write the same row twice. What the store has counts most."""
+    rows: dict[Key, Outcome] = {}
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.seen is None):
+        if outcome.is_of_a_segment:
+            rows.setdefault(key_of(outcome.offer), outcome)
+    return rows
 
 
 async def _decided(desk: Desk, offers: Sequence[SegmentOffer], known: Known, now: datetime) -> list[Outcome]:

@@ -1,0 +1,180 @@
+"""The connection test: each thing a recorder needs, tried, with a tick or with what to do."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from uuid import UUID
+
+from camfleet_contract.cameras import Camera
+from camfleet_contract.configuration import RecorderConfig
+from recorder.clock import SystemClock
+from recorder.config import put_together, read_config
+from recorder.control_plane import ControlPlane, connected
+from recorder.errors import CallRefused, RecorderError, SpoolError, StreamStalled
+from recorder.link import Link
+from recorder.local_server import listening
+from recorder.retention import Reserve, disk_space
+from recorder.settings import Settings
+from recorder.storage.choice import chosen_store
+from recorder.stream import CameraStream, Transport
+from recorder.wanted import camera_urls
+
+GIB = 1024**3
+CAMERAS_AT_ONCE = 4
+CAMERA_SECONDS = 45.0
+"""Smart codecs send a keyframe a minute at worst; most cameras every two seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one step; `told` says what was found, or what to do."""
+
+    step: str
+    is_good: bool
+    told: str
+
+
+async def findings(settings: Settings, *, with_cameras: bool = True) -> AsyncIterator[Finding]:
+    """One finding a step, as soon as it is known."""
+    yield Finding("settings", True, "complete")
+    yield await _step("data folder", lambda: _data_folder(settings))
+    yield await _step("status pages", lambda: _status_port(settings))
+    yield await _step("storage", lambda: _storage(settings))
+    async with connected(settings.backend_api_url, settings.client_token, Link(SystemClock().now)) as control_plane:
+        reached = await _step("control plane", lambda: _control_plane(settings, control_plane))
+        yield reached
+        if not reached.is_good:
+            return
+        try:
+            config = await _config(control_plane)
+        except RecorderError as error:
+            yield Finding("token and configuration", False, str(error))
+            return
+    yield Finding("token and configuration", not config.unreadable, _described(config))
+    if with_cameras:
+        for finding in await _all_cameras(config, Transport(settings.rtsp_transport)):
+            yield finding
+
+
+async def _step(step: str, attempt: Callable[[], Awaitable[str]]) -> Finding:
+    try:
+        return Finding(step, True, await attempt())
+    except RecorderError as error:
+        return Finding(step, False, str(error))
+
+
+async def _data_folder(settings: Settings) -> str:
+    base = settings.recording_base_dir
+
+    def probe() -> str:
+        try:
+            base.mkdir(parents=True, exist_ok=True)
+            file = base / f".recorder-check-{os.getpid()}"
+            with file.open("wb") as opened:
+                opened.write(b"camfleet")
+                opened.flush()
+                os.fsync(opened.fileno())
+            file.unlink()
+            recordings = base / "recordings"
+            space = disk_space(recordings if recordings.is_dir() else base)
+        except OSError as error:
+            raise SpoolError(f"{base}: {error.strerror}. Let the recorder's user write there.") from None
+        if Reserve(int(settings.min_free_gib * GIB), settings.min_free_percent / 100).is_short(space):
+            raise SpoolError(
+                f"{base} has only {space.free_bytes / GIB:.1f} GiB free: make room, or lower MIN_FREE_GIB."
+            )
+        return f"{Path(base).resolve()} can be written, {space.free_bytes / GIB:.1f} GiB free"
+
+    return await asyncio.to_thread(probe)
+
+
+async def _status_port(settings: Settings) -> str:
+    try:
+        with listening(settings.status_host, settings.status_port):
+            return f"port {settings.status_port} on {settings.status_host} is free"
+    except RecorderError as error:
+        if await _is_recorder(settings):
+            return f"a recorder runs there already (port {settings.status_port})"
+        raise error from None
+
+
+async def _is_recorder(settings: Settings) -> bool:
+    try:
+        async with asyncio.timeout(3):
+            reader, writer = await asyncio.open_connection(settings.status_host, settings.status_port)
+            writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            answer = await reader.read(4096)
+            writer.close()
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        return False
+    return b"camfleet recorder" in answer
+
+
+async def _storage(settings: Settings) -> str:
+    async with chosen_store(settings) as store:
+        await store.check()
+    return f"{settings.store} can be written" if settings.store else "the control plane opens the uploads"
+
+
+async def _control_plane(settings: Settings, control_plane: ControlPlane) -> str:
+    await control_plane.health()
+    return f"{settings.backend_api_url} answers"
+
+
+async def _config(control_plane: ControlPlane) -> RecorderConfig:
+    try:
+        document = await control_plane.config(None)
+        return read_config(document.body if document else b"")
+    except CallRefused as refusal:
+        if refusal.status != HTTPStatus.NOT_FOUND:
+            raise
+    # An older control plane has the lists only.
+    schedules, cameras = await control_plane.schedules(None), await control_plane.cameras(None)
+    lists = schedules.body if schedules else b"[]", cameras.body if cameras else b"[]"
+    return read_config(put_together(*lists, UUID(int=0)))
+
+
+def _described(config: RecorderConfig) -> str:
+    told = f"accepted; {len(config.cameras)} cameras, {len(config.schedules)} schedules"
+    return "; ".join([told, *config.unreadable])
+
+
+async def _all_cameras(config: RecorderConfig, transport: Transport) -> list[Finding]:
+    turn = asyncio.Semaphore(CAMERAS_AT_ONCE)
+    urls = camera_urls(config)
+    cameras = {camera.id: camera for camera in (*(held.camera for held in config.schedules), *config.cameras)}
+
+    async def one(camera: Camera) -> Finding:
+        async with turn:
+            return await _step(f"camera {camera.name}", lambda: _camera(urls[camera.id], transport))
+
+    return list(await asyncio.gather(*(one(camera) for camera in cameras.values())))
+
+
+async def _camera(url: str, transport: Transport) -> str:
+    try:
+        async with asyncio.timeout(CAMERA_SECONDS + 30):
+            return await asyncio.to_thread(_keyframe, url, transport)
+    except TimeoutError:
+        raise StreamStalled("It neither answers nor fails: restart the camera.") from None
+
+
+def _keyframe(url: str, transport: Transport) -> str:
+    clock = SystemClock()
+    stream = CameraStream.open(url, transport=transport)
+    try:
+        opened = clock.monotonic()
+        for packet in stream.packets():
+            if packet.stream_index == stream.video.index and packet.is_keyframe:
+                sound = f", {stream.audio.codec_context.name} sound" if stream.audio else ""
+                size = f"{stream.video.codec_context.width}x{stream.video.codec_context.height}"
+                return f"{stream.codec} {size}{sound}, a keyframe after {clock.monotonic() - opened:.1f} s"
+            if clock.monotonic() - opened > CAMERA_SECONDS:
+                raise StreamStalled(f"No keyframe in {CAMERA_SECONDS:.0f} s: shorten its keyframe distance.")
+    finally:
+        stream.close()
+    raise StreamStalled("The stream ended before a keyframe.")

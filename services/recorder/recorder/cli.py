@@ -1,0 +1,125 @@
+"""The command line: `recorder run`, `recorder check`, `recorder accept-disk`."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import structlog
+import typer
+
+from recorder.errors import BadSettings, PortTaken, RecorderError, SpoolError
+from recorder.settings import Settings, read_settings
+
+BAD_SETTINGS, BAD_FOLDER, PORT_TAKEN = 2, 3, 4
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="camfleet's recorder: keeps what the cameras of a site send, without re-encoding, until the store has it.\n\n"
+    "Settings come from the environment and from a .env file; BACKEND_API_URL and CLIENT_TOKEN are required. "
+    "First try `recorder check`, then `recorder run`.",
+)
+EnvFile = Annotated[Path, typer.Option("--env-file", help="File with settings; the environment goes before it.")]
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        from recorder.main import VERSION
+
+        typer.echo(f"recorder {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+@app.command()
+def run(env_file: EnvFile = Path(".env")) -> None:
+    """Record, upload and report until SIGTERM or Ctrl-C, which seals what is open and ends within 10 seconds.
+
+    Exit codes: 0 stopped in order, 1 crashed (the service manager should restart it), 2 bad settings,
+    3 the data folder can't be used or another recorder has it, 4 the port of the status pages is taken.
+    """
+    settings = _settings(env_file)
+    from recorder.logs import logging_to
+    from recorder.main import run as run_recorder
+
+    secrets = (settings.client_token.get_secret_value(), _held(settings))
+    folder = settings.recording_base_dir / "logs"
+    try:
+        with logging_to(folder, level=settings.log_level, form=settings.log_format, secrets=secrets):
+            try:
+                asyncio.run(run_recorder(settings))
+            except RecorderError:
+                raise
+            except Exception:  # noqa: BLE001 - logged here, since only the log takes credentials out of tracebacks
+                structlog.get_logger(__name__).exception("recorder_crashed")
+                sys.exit(1)
+    except SpoolError as error:
+        _leave(str(error), BAD_FOLDER)
+    except PortTaken as error:
+        _leave(str(error), PORT_TAKEN)
+
+
+@app.command()
+def check(
+    env_file: EnvFile = Path(".env"),
+    cameras: Annotated[bool, typer.Option(help="Open each camera and wait for a keyframe.")] = True,
+) -> None:
+    """Try everything the recorder needs and say what to do about what fails; exit code 0 only if all is well.
+
+    It records nothing and may run beside a running recorder (each camera is opened once more for a moment).
+    """
+    settings = _settings(env_file)
+    if not asyncio.run(_check(settings, with_cameras=cameras)):
+        raise typer.Exit(1)
+
+
+@app.command("accept-disk")
+def accept_disk(env_file: EnvFile = Path(".env")) -> None:
+    """Say that the data disk was replaced for good: footage that was only on the old one counts as lost."""
+    settings = _settings(env_file)
+    from recorder.spool import Spool
+
+    try:
+        spool = Spool.open(settings.recording_base_dir)
+        try:
+            spool.accept_disk()
+        finally:
+            spool.close()
+    except (SpoolError, OSError) as error:
+        _leave(str(error), BAD_FOLDER)
+    typer.echo("Accepted. Start the recorder.")
+
+
+async def _check(settings: Settings, *, with_cameras: bool) -> bool:
+    from recorder.check import findings
+
+    is_good = True
+    async for finding in findings(settings, with_cameras=with_cameras):
+        is_good = is_good and finding.is_good
+        typer.echo(f"{'✓' if finding.is_good else '✗'} {finding.step}: {finding.told}")
+    return is_good
+
+
+def _settings(env_file: Path) -> Settings:
+    try:
+        return read_settings(env_file)
+    except BadSettings as error:
+        _leave(str(error), BAD_SETTINGS)
+
+
+def _held(settings: Settings) -> str:
+    return settings.secrets_key.get_secret_value() if settings.secrets_key else ""
+
+
+def _leave(told: str, code: int) -> NoReturn:
+    typer.echo(told, err=True)
+    raise typer.Exit(code)

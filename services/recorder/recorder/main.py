@@ -1,0 +1,202 @@
+"""The recorder, top-down: what it is made of, how it starts, and how it stops."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Coroutine, Iterator
+from datetime import timedelta
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import structlog
+from uuid_utils.compat import uuid7
+
+from recorder.api import local_api
+from recorder.audio import AudioPolicy
+from recorder.cameras import Cameras, Capturing
+from recorder.clock import SystemClock
+from recorder.config import ConfigSync
+from recorder.config_cache import ConfigCache
+from recorder.control_plane import connected
+from recorder.errors import ControlPlaneError, SpoolError
+from recorder.heartbeat import Heartbeats
+from recorder.link import Link
+from recorder.local_server import LocalServer, listening
+from recorder.offers import Offers
+from recorder.reports import Reports
+from recorder.retention import Reserve, Retention, disk_space
+from recorder.settings import Settings, UploadOrder
+from recorder.spool import Spool
+from recorder.status import Status
+from recorder.storage.choice import chosen_store
+from recorder.stream import Transport
+from recorder.uploads import Uploads
+from recorder.vault import Vault
+
+log = structlog.get_logger(__name__)
+
+VERSION = version("camfleet-recorder")
+GIB = 1024**3
+# Within the 10 s that a stop may take: the cameras seal in 8, the rest is for the last reports.
+HARD_STOP_SECONDS = 9.5
+CAMERAS_STOP_SECONDS = 8.2
+LAST_REPORTS_SECONDS = 1.0
+SESSIONS_AHEAD = 4
+"""Brokered upload sessions that are asked for ahead, for each upload at a time."""
+
+
+async def run(settings: Settings) -> None:
+    """The whole program, until SIGTERM or SIGINT. Raises `SpoolError` or `PortTaken` if it can't start."""
+    stop, clock, vault = _stop_signal(), SystemClock(), Vault(settings.secrets_key or settings.client_token)
+    link, base = Link(clock.now), settings.recording_base_dir
+    with _spool(base) as spool, listening(settings.status_host, settings.status_port) as listener:
+        async with (
+            connected(settings.backend_api_url, settings.client_token, link) as control_plane,
+            chosen_store(settings) as store,
+        ):
+            newest_first, wake = settings.upload_order is UploadOrder.NEWEST, _Wake()
+            cameras = Cameras(spool, clock=clock, capturing=_capturing(settings), on_change=wake.from_a_thread)
+            config = ConfigSync(
+                control_plane,
+                ConfigCache(base / "cache", vault),
+                cameras.apply,
+                clock=clock,
+                interval=timedelta(seconds=settings.sync_interval_seconds),
+                client_id=settings.client_id,
+            )
+            retention = Retention(
+                spool,
+                clock=clock,
+                keep=settings.keep_after_stored,
+                reserve=Reserve(int(settings.min_free_gib * GIB), settings.min_free_percent / 100),
+                measure=partial(disk_space, base / "recordings"),
+                on_gap=wake,
+            )
+            uploads = Uploads(
+                spool,
+                store,
+                vault,
+                clock=clock,
+                parallel=settings.upload_parallel,
+                newest_first=newest_first,
+                on_uploaded=wake,
+            )
+            offers = Offers(
+                control_plane,
+                spool,
+                vault,
+                clock=clock,
+                window=SESSIONS_AHEAD * settings.upload_parallel if store.needs_session else None,
+                newest_first=newest_first,
+                on_session=uploads.wake,
+                on_stored=retention.wake,
+            )
+            reports = Reports(control_plane, spool, offers, clock=clock)
+            wake.whom = (reports.wake, uploads.wake)
+            shown = settings.store or "brokered"
+            status = Status(VERSION, clock.now(), clock, spool, link, config, cameras, uploads, shown, base)
+            heartbeats = Heartbeats(
+                control_plane,
+                status.vitals,
+                clock=clock,
+                interval=timedelta(seconds=settings.heartbeat_interval_seconds),
+                version=VERSION,
+                boot_id=uuid7(),
+                on_config_changed=config.poke,
+            )
+            api = local_api(status, cameras, allowed_hosts=settings.status_allowed_hosts, version=VERSION)
+            log.info("recorder_started", version=VERSION, store=shown, folder=str(base), pid=os.getpid())
+            await config.start_from_cache()
+            others = (config, heartbeats, uploads, retention, LocalServer(api, listener))
+            await _run_all(cameras.run(), reports, [part.run() for part in others], stop)
+    log.info("recorder_stopped")
+
+
+async def _run_all(
+    capture: Coroutine[Any, Any, None], reports: Reports, others: list[Coroutine[Any, Any, None]], stop: asyncio.Event
+) -> None:
+    """Everything at once. On a stop the cameras seal first, and what they sealed is told as far as time allows."""
+    async with asyncio.TaskGroup() as tasks:
+        recording = tasks.create_task(capture, name="cameras")
+        telling = tasks.create_task(reports.run(), name="reports")
+        rest = [tasks.create_task(part) for part in others]
+        await stop.wait()
+        log.info("recorder_stopping")
+        recording.cancel()
+        await asyncio.wait([recording], timeout=CAMERAS_STOP_SECONDS)
+        telling.cancel()
+        await asyncio.wait([telling], timeout=LAST_REPORTS_SECONDS)
+        with contextlib.suppress(ControlPlaneError, TimeoutError):
+            async with asyncio.timeout(LAST_REPORTS_SECONDS):
+                await reports.drain()
+        for task in rest:
+            task.cancel()
+
+
+class _Wake:
+    """Wakes the reports and the uploads: the spool holds something new."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.whom: tuple[Any, ...] = ()
+
+    def __call__(self) -> None:
+        for wake in self.whom:
+            wake()
+
+    def from_a_thread(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended: the next start finds the rows
+            self._loop.call_soon_threadsafe(self)
+
+
+def _stop_signal() -> asyncio.Event:
+    """Fires on SIGTERM and SIGINT; from then on the process ends in time, even if a disk hangs for ever."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def begin() -> None:
+        if not stop.is_set():
+            stop.set()
+            deadline = threading.Timer(HARD_STOP_SECONDS, _give_up_waiting)
+            deadline.daemon = True
+            deadline.start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, begin)
+    return stop
+
+
+def _give_up_waiting() -> None:
+    sys.stderr.write("recorder: something hangs; ending without it. Open segments are recovered at the next start.\n")
+    sys.stderr.flush()
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def _spool(base: Path) -> Iterator[Spool]:
+    spool = Spool.open(base)
+    try:
+        _make_folders(base)
+        yield spool
+    finally:
+        spool.close()
+
+
+def _make_folders(base: Path) -> None:
+    try:
+        for folder in ("cache", "pending_uploads"):
+            (base / folder).mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise SpoolError(f"{base} can't be used: {error.strerror}. Set RECORDING_BASE_DIR.") from None
+
+
+def _capturing(settings: Settings) -> Capturing:
+    return Capturing(
+        policy=AudioPolicy(settings.audio),
+        transport=Transport(settings.rtsp_transport),
+        max_concurrent=settings.max_concurrent_recordings or sys.maxsize,
+    )

@@ -1,0 +1,84 @@
+"""Gaps that recorders report."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from tests.control_plane.local_client.sites import Place, Recorder
+from tests.control_plane.local_client.statements import counted_statements
+
+START = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
+
+
+def gap(camera_id: uuid.UUID, number: int = 0, **more: Any) -> dict[str, Any]:
+    start = START + timedelta(minutes=number)
+    return {
+        "id": str(uuid7()),
+        "camera_id": str(camera_id),
+        "start": start.isoformat(),
+        "end": (start + timedelta(seconds=30)).isoformat(),
+        "cause": "camera_unreachable",
+        "detail": "no route to host",
+    } | more
+
+
+async def verdicts(recorder: Recorder, *gaps: dict[str, Any]) -> list[str]:
+    response = await recorder.post("gaps", json={"gaps": gaps})
+    assert response.status_code == 200, response.text
+    answers = response.json()["gaps"]
+    assert [answer["id"] for answer in answers] == [one["id"] for one in gaps]
+    return [answer["verdict"] for answer in answers]
+
+
+async def test_a_gap_is_stored_once_however_often_it_is_told(
+    place: Place, camera_id: uuid.UUID, recorder: Recorder
+) -> None:
+    told = gap(camera_id, schedule_id=str(uuid7()), recording_id=str(uuid7()))
+    assert await verdicts(recorder, told, told) == ["stored", "stored"]
+    assert await verdicts(recorder, told) == ["stored"]
+    row = await place.row("SELECT * FROM gaps")
+    assert (row["camera_id"], row["started_at"], row["cause"], row["client_id"], row["detail"]) == (
+        camera_id,
+        START,
+        "camera_unreachable",
+        recorder.id,
+        "no route to host",
+    )
+
+
+async def test_a_gap_that_was_still_open_may_grow(place: Place, camera_id: uuid.UUID, recorder: Recorder) -> None:
+    told = gap(camera_id)
+    await verdicts(recorder, told)
+    end = START + timedelta(hours=1)
+    await verdicts(recorder, told | {"end": end.isoformat()})
+    assert (await place.row("SELECT ended_at FROM gaps"))["ended_at"] == end
+
+
+async def test_each_gap_is_answered_by_itself(
+    place: Place, camera_id: uuid.UUID, recorder: Recorder, stranger: Recorder
+) -> None:
+    elsewhere = await place.camera("Elsewhere")
+    early = datetime(1970, 1, 1, tzinfo=UTC).isoformat()
+    batch = [gap(camera_id), gap(elsewhere), gap(uuid7()), gap(camera_id, start=early)]
+    assert await verdicts(recorder, *batch) == ["stored", "refused", "refused", "refused"]
+    assert await verdicts(stranger, batch[0]) == ["refused"]
+    await place.assign(stranger, camera_id)
+    assert await verdicts(stranger, batch[0] | {"detail": "mine now"}) == ["refused"]
+    assert (await place.row("SELECT detail FROM gaps"))["detail"] == "no route to host"
+
+
+async def test_five_hundred_cost_as_many_statements_as_one(
+    place: Place, camera_id: uuid.UUID, recorder: Recorder
+) -> None:
+    with counted_statements(place.service.services.engine) as statements:
+        assert await verdicts(recorder, *(gap(camera_id, number) for number in range(500))) == ["stored"] * 500
+    assert len(statements) <= 3
+
+
+@pytest.mark.parametrize("wrong", [{"cause": "bored"}, {"end": START.isoformat()}, {"detail": "\0"}, {"id": "1"}])
+async def test_a_gap_that_makes_no_sense_is_422(camera_id: uuid.UUID, recorder: Recorder, wrong: Any) -> None:
+    response = await recorder.post("gaps", json={"gaps": [gap(camera_id, **wrong)]})
+    assert response.status_code == 422

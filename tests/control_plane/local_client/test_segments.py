@@ -1,0 +1,244 @@
+"""Offered segments: nothing is `stored` that the store does not have with these very bytes."""
+
+import asyncio
+import base64
+import hashlib
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import google_crc32c
+import pytest
+import pytest_asyncio
+from uuid_utils.compat import uuid7
+
+from camfleet_contract.segments import object_name
+from tests.control_plane.local_client.sites import Place, Recorder
+from tests.control_plane.local_client.statements import counted_statements
+
+START = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """One recording, and segments of it."""
+
+    place: Place
+    recorder: Recorder
+    camera_id: uuid.UUID
+    recording_id: uuid.UUID
+
+    def offer(self, number: int = 0, *, uploaded: bool = True, **more: Any) -> dict[str, Any]:
+        content = self.content(number)
+        segment_id = uuid7()
+        start = START + timedelta(minutes=number)
+        name = object_name(self.camera_id, self.recording_id, segment_id, start)
+        return {
+            "id": str(segment_id),
+            "recording_id": str(self.recording_id),
+            "camera_id": str(self.camera_id),
+            "start": start.isoformat(),
+            "end": (start + timedelta(minutes=1)).isoformat(),
+            "size_bytes": len(content),
+            "crc32c": base64.b64encode(google_crc32c.value(content).to_bytes(4, "big")).decode(),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "codec": "h264",
+            "packets": 1500,
+            "object_name": name if uploaded else None,
+            "generation": 0 if uploaded else None,
+        } | more
+
+    def content(self, number: int) -> bytes:
+        return f"segment {number}".encode() * 100
+
+    def put(self, offer: dict[str, Any], number: int = 0) -> Path:
+        """Upload it, as a direct recorder does before it offers."""
+        file = bucket_of(self.place) / str(offer["object_name"])
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(self.content(number))
+        return file
+
+    async def answers(self, *offers: dict[str, Any], recorder: Recorder | None = None) -> list[Any]:
+        response = await (recorder or self.recorder).post("segments/offer", json={"segments": offers})
+        assert response.status_code == 200, response.text
+        answers = response.json()["segments"]
+        assert [answer["id"] for answer in answers] == [offer["id"] for offer in offers]
+        return list(answers)
+
+    async def verdicts(self, *offers: dict[str, Any]) -> list[str]:
+        return [answer["code"] or answer["verdict"] for answer in await self.answers(*offers)]
+
+
+def bucket_of(place: Place) -> Path:
+    folder = Path(unquote(urlsplit(place.service.services.store.url).path))
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest_asyncio.fixture
+async def footage(place: Place, camera_id: uuid.UUID, recorder: Recorder) -> Footage:
+    bucket_of(place)
+    recording_id = await recorder.register(camera_id, recording_id=str(uuid7()), started_at=START.isoformat())
+    return Footage(place, recorder, camera_id, recording_id)
+
+
+async def test_an_uploaded_segment_is_stored_and_its_row_says_all(footage: Footage, place: Place) -> None:
+    offer = footage.offer(previous_sha256="ab" * 32, clock_error_seconds=0.25)
+    footage.put(offer)
+    (answer,) = await footage.answers(offer)
+    assert (answer["verdict"], answer["object_name"]) == ("stored", offer["object_name"])
+    row = await place.row("SELECT * FROM segments")
+    assert {name: row[name] for name in ("state", "generation", "crc32c", "sha256", "previous_sha256", "packets")} == {
+        "state": "stored",
+        "generation": 0,
+        "crc32c": offer["crc32c"],
+        "sha256": offer["sha256"],
+        "previous_sha256": "ab" * 32,
+        "packets": 1500,
+    }
+    assert (row["started_at"], row["ended_at"]) == (START, START + timedelta(minutes=1))
+    assert row["stored_at"] is not None
+    assert (row["clock_error_seconds"], row["client_id"]) == (0.25, footage.recorder.id)
+
+
+async def test_a_missing_object_is_not_stored_until_it_is_there(footage: Footage, place: Place) -> None:
+    offer = footage.offer()
+    assert await footage.verdicts(offer) == ["object_missing"]
+    assert (await place.row("SELECT state, stored_at FROM segments")) == {"state": "offered", "stored_at": None}
+    footage.put(offer)
+    assert await footage.verdicts(offer) == ["stored"]
+    assert (await place.row("SELECT state FROM segments"))["state"] == "stored"
+
+
+@pytest.mark.parametrize("damage", [b"other bytes", b"", b"x"])
+async def test_an_object_with_other_bytes_is_not_stored(footage: Footage, damage: bytes, place: Place) -> None:
+    offer = footage.offer()
+    file = footage.put(offer)
+    file.write_bytes(damage or file.read_bytes()[:-1] + b"?")
+    assert await footage.verdicts(offer) == ["checksum_mismatch"]
+    assert (await place.row("SELECT state FROM segments"))["state"] == "offered"
+
+
+async def test_a_repeat_is_stored_at_once_without_asking_the_store(footage: Footage) -> None:
+    offer = footage.offer()
+    file = footage.put(offer)
+    assert await footage.verdicts(offer) == ["stored"]
+    file.unlink()
+    assert await footage.verdicts(offer, offer) == ["stored", "stored"]
+
+
+async def test_the_same_id_with_other_bytes_is_a_conflict(footage: Footage, place: Place) -> None:
+    offer = footage.offer()
+    footage.put(offer)
+    other = offer | {"sha256": "cd" * 32}
+    assert await footage.verdicts(offer, other) == ["stored", "conflict"]
+    assert await footage.verdicts(other, offer) == ["conflict", "stored"]
+    assert (await place.row("SELECT sha256 FROM segments"))["sha256"] == offer["sha256"]
+
+
+async def test_offers_of_one_segment_that_cross_on_the_way_are_all_stored_once(footage: Footage, place: Place) -> None:
+    offers = [footage.offer(number) for number in range(20)]
+    for number, offer in enumerate(offers):
+        footage.put(offer, number)
+    told = await asyncio.gather(*(footage.verdicts(*batch) for batch in (offers, offers[::-1], offers, offers[5:])))
+    assert {verdict for verdicts in told for verdict in verdicts} == {"stored"}
+    assert (await place.row("SELECT count(*) AS n FROM segments"))["n"] == 20
+
+
+async def test_each_offer_of_a_batch_is_answered_by_itself(footage: Footage, place: Place) -> None:
+    strange_camera = str(await place.camera("Elsewhere"))
+    good = footage.offer(0)
+    footage.put(good)
+    batch = {
+        "stored": good,
+        "object_missing": footage.offer(1),
+        "unknown_recording": footage.offer(2, recording_id=str(uuid7())),
+        "unknown_camera": footage.offer(3, recording_id=str(uuid7()), camera_id=strange_camera),
+        "conflict": footage.offer(4, object_name="cameras/../../../etc/passwd"),
+    }
+    assert await footage.verdicts(*batch.values()) == list(batch)
+    rows = await place.rows("SELECT state FROM segments ORDER BY started_at")
+    assert [row["state"] for row in rows] == ["stored", "offered"]
+
+
+async def test_a_recording_of_another_camera_or_client_is_unknown(
+    footage: Footage, place: Place, stranger: Recorder
+) -> None:
+    gate = await place.camera("Gate")
+    await place.assign(footage.recorder, gate)
+    assert await footage.verdicts(footage.offer(camera_id=str(gate))) == ["unknown_recording"]
+    await place.assign(stranger, footage.camera_id)
+    (answer,) = await footage.answers(footage.offer(), recorder=stranger)
+    assert (answer["verdict"], answer["code"]) == ("refused", "unknown_recording")
+    assert await place.rows("SELECT id FROM segments") == []
+
+
+async def test_footage_of_a_camera_that_was_taken_away_since_is_still_stored(footage: Footage, place: Place) -> None:
+    offer = footage.offer()
+    footage.put(offer)
+    await place.rows("DELETE FROM client_cameras")
+    assert await footage.verdicts(offer) == ["stored"]
+
+
+@pytest.mark.parametrize(
+    ("start", "verdict"),
+    [
+        ("0001-01-01T00:00:00+00:00", "conflict"),
+        ("1970-01-01T00:00:00+00:00", "conflict"),
+        ("1999-12-31T23:59:59.999999+00:00", "conflict"),
+        ("2000-01-01T00:00:00+00:00", "stored"),
+        ("2100-12-31T23:58:59+00:00", "stored"),
+        ("2101-01-01T00:00:00+00:00", "conflict"),
+        ("9999-12-31T23:58:00+00:00", "conflict"),
+    ],
+)
+async def test_absurd_dates_are_refused_and_rare_ones_kept(
+    footage: Footage, start: str, verdict: str, place: Place
+) -> None:
+    moment = datetime.fromisoformat(start)
+    offer = footage.offer(start=start, end=(moment + timedelta(seconds=1)).isoformat())
+    offer["object_name"] = object_name(footage.camera_id, footage.recording_id, uuid.UUID(offer["id"]), moment)
+    footage.put(offer)
+    assert await footage.verdicts(offer) == [verdict]
+    assert len(await place.rows("SELECT id FROM segments")) == (verdict == "stored")
+
+
+async def test_a_recorder_without_a_way_into_the_folder_is_told_what_to_set(footage: Footage) -> None:
+    (answer,) = await footage.answers(footage.offer(uploaded=False))
+    assert (answer["verdict"], answer["code"]) == ("refused", "store_unavailable")
+    assert "set STORAGE_URL on the recorder" in answer["reason"]
+
+
+async def test_a_store_that_is_gone_refuses_for_now(footage: Footage) -> None:
+    offer = footage.offer()
+    file = footage.put(offer)
+    bucket = file.parents[6]
+    bucket.rename(bucket.with_name("unmounted"))
+    assert await footage.verdicts(offer) == ["store_unavailable"]
+    bucket.with_name("unmounted").rename(bucket)
+    assert await footage.verdicts(offer) == ["stored"]
+
+
+async def test_five_hundred_cost_as_many_statements_as_one(footage: Footage, place: Place) -> None:
+    offers = [footage.offer(number) for number in range(501)]
+    for number, offer in enumerate(offers):
+        footage.put(offer, number)
+    with counted_statements(place.service.services.engine) as one:
+        assert await footage.verdicts(offers[500]) == ["stored"]
+    with counted_statements(place.service.services.engine) as many:
+        assert await footage.verdicts(*offers[:500]) == ["stored"] * 500
+    assert len(many) == len(one) <= 6
+    with counted_statements(place.service.services.engine) as repeated:
+        assert await footage.verdicts(*offers[:500]) == ["stored"] * 500
+    assert len(repeated) <= 4
+    assert (await place.row("SELECT count(*) AS n FROM segments WHERE state = 'stored'"))["n"] == 501
+
+
+async def test_more_than_a_batch_is_422_and_none_is_fine(footage: Footage) -> None:
+    offers = [footage.offer(number) for number in range(501)]
+    response = await footage.recorder.post("segments/offer", json={"segments": offers})
+    assert response.status_code == 422
+    assert await footage.answers() == []
