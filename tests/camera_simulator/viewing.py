@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import av
 
-from camera_simulator import Kind
+from camera_simulator import Kind, VideoCodec, nal_units
 
 READ_LIMIT_SECONDS = 10
 
@@ -27,6 +27,8 @@ class Watched:
 
     packets: list[Seen] = field(default_factory=list)
     codecs: dict[str, str] = field(default_factory=dict)
+    parameter_sets: tuple[bytes, ...] = ()
+    """Those of the last keyframe."""
 
     def of(self, kind: Kind) -> list[Seen]:
         return [packet for packet in self.packets if packet.kind is kind]
@@ -57,6 +59,10 @@ def _watch(url: str, is_enough: Callable[[Watched], bool] | int, transport: str,
             if packet.size:
                 digest = hashlib.sha256(bytes(packet)).hexdigest()
                 kind = kinds[packet.stream_index]
+                if kind is Kind.VIDEO and packet.is_keyframe:
+                    codec = VideoCodec.H264 if watched.codecs["video"] == "h264" else VideoCodec.H265
+                    units = nal_units.split(bytes(packet))
+                    watched.parameter_sets = tuple(unit for unit in units if nal_units.is_parameter_set(codec, unit))
                 watched.packets.append(Seen(kind, digest, packet.pts, packet.dts, packet.is_keyframe))
             if len(watched.digests) >= is_enough if isinstance(is_enough, int) else is_enough(watched):
                 break

@@ -19,6 +19,11 @@ log = structlog.get_logger()
 
 REQUESTS_LIMIT = 10_000
 _FIRST_ERROR = 400
+_LARGEST_JUMP_SECONDS = 1e9
+_CHANGEABLE = frozenset(
+    {"codec", "width", "height", "fps", "gop_frames", "bitrate_bps", "b_frames", "loop_seconds", "seed"}
+    | {"picture_name", "file"}
+)
 
 
 class Fault(StrEnum):
@@ -155,6 +160,8 @@ class Camera:
 
     def jump(self, seconds: float) -> None:
         """Moves the RTP timestamps of all tracks forth or back, as a camera does whose clock is set."""
+        if not abs(seconds) <= _LARGEST_JUMP_SECONDS:  # so that NaN is refused, too
+            raise ValueError(f"{seconds} s is no jump that a camera makes")
         self.broadcast.jumped_seconds += seconds
 
     def mute_audio(self) -> None:
@@ -168,12 +175,12 @@ class Camera:
     async def change_media(self, **changes: Any) -> None:
         """Goes on with other video from the next keyframe on, in the same sessions, e.g. `width=320, height=180`.
 
-        Takes any field of `CameraSpec` that concerns the video. Another codec can't be told to sessions that run:
+        Takes the fields of `CameraSpec` that concern looped video. Another codec can't be told to sessions that run:
         they are dropped, and the next DESCRIBE says what is new.
         """
+        if self.spec.clock is not Clock.LOOPED or not changes.keys() <= _CHANGEABLE:
+            raise ValueError(f"only looped video can change, by {', '.join(sorted(_CHANGEABLE))}")
         spec = dataclasses.replace(self.spec, **changes)
-        if (spec.name, spec.audio, spec.clock) != (self.spec.name, self.spec.audio, Clock.LOOPED):
-            raise ValueError("only looped video can change; name, audio and clock stay")
         media = await self._make_media(dataclasses.replace(spec, audio=AudioCodec.NONE) if spec.file is None else spec)
         is_other_codec = media.video.codec is not self.media.video.codec
         self.spec = spec

@@ -11,9 +11,9 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
 from camera_simulator import sounds
-from camera_simulator.media import G711_UNIT_SAMPLES, Media, load
+from camera_simulator.media import G711_UNIT_SAMPLES, Media, UnplayableError, load
 from camera_simulator.pictures import Painter
-from camera_simulator.specs import AudioCodec, CameraSpec, VideoCodec
+from camera_simulator.specs import AudioCodec, CameraSpec, Clock, VideoCodec
 
 GENERATION = 1  # raise it when the same spec gives other bytes, so that old cache files are left alone
 AAC_HZ = 16_000
@@ -27,8 +27,11 @@ def default_cache() -> Path:
 
 
 def media_for(spec: CameraSpec, cache: Path) -> Media:
-    """What the camera plays. Blocks for about a second when it has to be encoded first."""
-    path = spec.file or _generated(spec, cache)
+    """What the camera plays. Blocks for about a second when it has to be encoded first. Raises `UnplayableError`."""
+    try:
+        path = spec.file or _generated(spec, cache)
+    except av.FFmpegError as error:
+        raise UnplayableError(f"{spec.name} can't be encoded like this: {error}") from error
     return load(path, in_band_parameter_sets=spec.in_band_parameter_sets)
 
 
@@ -47,6 +50,8 @@ def media_key(spec: CameraSpec) -> str:
 def encoder_options(spec: CameraSpec) -> dict[str, str]:
     """Even GOPs without scene cuts, closed so that each keyframe can start a file; one thread for equal bytes."""
     common = {"preset": "ultrafast", "g": str(spec.gop_frames), "bf": str(spec.b_frames)}
+    if spec.clock is Clock.LIVE:
+        common["tune"] = "zerolatency"
     shared = f"keyint={spec.gop_frames}:min-keyint={spec.gop_frames}:scenecut=0:bframes={spec.b_frames}"
     if spec.codec is VideoCodec.H264:
         return common | {"x264-params": f"{shared}:threads=1:force-cfr=1:open-gop=0"}
@@ -67,8 +72,9 @@ def _encoder_facts(spec: CameraSpec) -> tuple[object, ...]:
         spec.gop_frames,
         spec.bitrate_bps,
         spec.b_frames,
-        spec.loop_seconds,
+        spec.loop_frames,
         spec.seed,
+        spec.clock.value,
         spec.burned_name,
     )
 

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from datetime import datetime
 from fractions import Fraction
 
@@ -25,36 +25,50 @@ async def encoded_live(spec: CameraSpec, started_at: float) -> AsyncGenerator[tu
     Frame n is taken n frame times after `started_at` (on `time.monotonic`), which is where its pts counts from.
     """
     loop = asyncio.get_running_loop()
-    units: asyncio.Queue[tuple[int, AccessUnit]] = asyncio.Queue(_QUEUE_UNITS)
+    units: asyncio.Queue[tuple[int, AccessUnit] | Exception] = asyncio.Queue(_QUEUE_UNITS)
     stopped = threading.Event()
 
-    def deliver(number: int, unit: AccessUnit) -> None:
-        loop.call_soon_threadsafe(units.put_nowait, (number, unit))
+    def deliver(item: tuple[int, AccessUnit] | Exception) -> None:
+        loop.call_soon_threadsafe(units.put_nowait, item)
 
-    thread = threading.Thread(target=_encode, args=(spec, started_at, deliver, stopped), name=f"encoder {spec.name}")
+    thread = threading.Thread(target=_run, args=(spec, started_at, deliver, stopped), name=f"encoder {spec.name}")
     thread.start()
     try:
         while True:
-            yield await units.get()
+            item = await units.get()
+            if isinstance(item, Exception):
+                raise item
+            yield item
     finally:
         stopped.set()
         thread.join()
 
 
-def _encode(
-    spec: CameraSpec, started_at: float, deliver: Callable[[int, AccessUnit], None], stopped: threading.Event
+def _run(
+    spec: CameraSpec,
+    started_at: float,
+    deliver: Callable[[tuple[int, AccessUnit] | Exception], None],
+    stopped: threading.Event,
 ) -> None:
+    try:
+        for item in _encoded(spec, started_at, stopped):
+            deliver(item)
+    except Exception as error:  # noqa: BLE001 - raised again where the units are taken
+        deliver(error)
+
+
+def _encoded(spec: CameraSpec, started_at: float, stopped: threading.Event) -> Iterator[tuple[int, AccessUnit]]:
     encoder = _open_encoder(spec)
     painter = Painter(spec.burned_name, spec.width, spec.height, spec.seed)
     number = int((time.monotonic() - started_at) * spec.fps)
     ticks = VIDEO_CLOCK_HZ / spec.fps
     while not stopped.wait(max(0.0, started_at + number / spec.fps - time.monotonic())):
-        clock = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-5]
+        clock = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
         for packet in encoder.encode(painter.frame(number, clock)):
-            nals = nal_units.split(bytes(packet))
             shown = number if packet.pts is None else packet.pts
             pts = round(shown * ticks)
-            deliver(shown, video_unit(spec.codec, nals, pts, pts, is_keyframe=packet.is_keyframe))
+            nals = nal_units.split(bytes(packet))
+            yield shown, video_unit(spec.codec, nals, pts, pts, is_keyframe=packet.is_keyframe)
         # An encoder that can't keep up leaves pictures out instead of falling behind the clock.
         number = max(number + 1, int((time.monotonic() - started_at) * spec.fps))
 
@@ -66,5 +80,5 @@ def _open_encoder(spec: CameraSpec) -> VideoCodecContext:
     encoder.width, encoder.height, encoder.pix_fmt = spec.width, spec.height, "yuv420p"
     encoder.framerate = Fraction(spec.fps)
     encoder.bit_rate = spec.bitrate_bps
-    encoder.options = encoder_options(spec) | {"tune": "zerolatency"}
+    encoder.options = encoder_options(spec)
     return encoder

@@ -26,8 +26,8 @@ class Kind(StrEnum):
     AUDIO = "audio"
 
 
-class UnplayableFileError(Exception):
-    """The file has nothing this camera can send; the message says what was found."""
+class UnplayableError(Exception):
+    """There is nothing here that a camera can send; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +78,29 @@ def video_unit(codec: VideoCodec, units: list[bytes], pts: int, dts: int, *, is_
 
 
 def load(path: Path, *, in_band_parameter_sets: bool = True) -> Media:
-    """Reads a whole file. Raises `UnplayableFileError`."""
+    """Reads a whole file. Raises `UnplayableError`."""
     try:
         video = _load_video(path, in_band_parameter_sets=in_band_parameter_sets)
         return Media(video, _load_audio(path))
     except (av.FFmpegError, OSError) as error:
-        raise UnplayableFileError(f"{path} can't be read: {error}") from error
+        raise UnplayableError(f"{path} can't be read: {error}") from error
 
 
 def _load_video(path: Path, *, in_band_parameter_sets: bool) -> Track:
     with av.open(path) as container:
         if not container.streams.video:
-            raise UnplayableFileError(f"{path} has no video")
+            raise UnplayableError(f"{path} has no video")
         stream = container.streams.video[0]
         codec = _VIDEO_CODECS.get(stream.codec_context.name)
         if codec is None:
-            raise UnplayableFileError(f"{path}: {stream.codec_context.name} can't be sent, only H.264 and H.265")
+            raise UnplayableError(f"{path}: {stream.codec_context.name} can't be sent, only H.264 and H.265")
         packets = list(_annex_b_packets(container, stream))
         extradata = bytes(stream.codec_context.extradata or b"")
         fps = float(stream.average_rate or 0)
     while packets and not packets[0].is_keyframe:
         packets.pop(0)
     if not packets:
-        raise UnplayableFileError(f"{path} has no keyframe")
+        raise UnplayableError(f"{path} has no keyframe")
     sets = _parameter_sets(codec, nal_units.split(bytes(packets[0]))) or _parameter_sets(
         codec, nal_units.split(extradata)
     )
@@ -135,7 +135,7 @@ def _decode_times(path: Path, packets: "list[Packet[VideoStream]]") -> list[tupl
     """
     seconds = [packet.pts * packet.time_base for packet in packets if packet.pts is not None]
     if len(seconds) != len(packets):
-        raise UnplayableFileError(f"{path} has pictures without timestamps; put it into an MP4 file first")
+        raise UnplayableError(f"{path} has pictures without timestamps; put it into an MP4 file first")
     pts = [round(value * VIDEO_CLOCK_HZ) for value in seconds]
     ordered = sorted(pts)
     delay = max(shown - own for shown, own in zip(ordered, pts, strict=True))
@@ -153,7 +153,7 @@ def _load_audio(path: Path) -> Track | None:
         stream = container.streams.audio[0]
         codec = _AUDIO_CODECS.get(stream.codec_context.name)
         if codec is None:
-            raise UnplayableFileError(f"{path}: audio in {stream.codec_context.name} can't be sent, only AAC and G.711")
+            raise UnplayableError(f"{path}: audio in {stream.codec_context.name} can't be sent, only AAC and G.711")
         frames = [bytes(packet) for packet in container.demux(stream) if packet.size]
         return _aac_track(path, stream, frames) if codec is AudioCodec.AAC else _g711_track(codec, stream, frames)
 
@@ -161,7 +161,7 @@ def _load_audio(path: Path) -> Track | None:
 def _aac_track(path: Path, stream: AudioStream, frames: list[bytes]) -> Track:
     config = bytes(stream.codec_context.extradata or b"")
     if not config:
-        raise UnplayableFileError(f"{path}: AAC with ADTS headers can't be sent; put it into an MP4 file first")
+        raise UnplayableError(f"{path}: AAC with ADTS headers can't be sent; put it into an MP4 file first")
     samples = stream.codec_context.frame_size or 1024
     units = tuple(
         AccessUnit(n * samples, n * samples, True, hashlib.sha256(frame).hexdigest(), frame, packetize_aac(frame))

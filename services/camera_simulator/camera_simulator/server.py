@@ -22,6 +22,7 @@ class Listener:
         self.host, self.port = host, port
         self._cameras, self._tasks = cameras, tasks
         self._server: asyncio.Server | None = None
+        self._connections: set[Connection] = set()
 
     async def open(self) -> None:
         if self._server is None:
@@ -34,8 +35,18 @@ class Listener:
             self._server.close()
             self._server = None
 
+    def abort_connections(self) -> None:
+        for connection in tuple(self._connections):
+            connection.abort()
+
     def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._tasks.create_task(Connection(reader, writer, self._cameras.get).serve())
+        if writer.get_extra_info("peername") is None:  # gone before it was taken
+            writer.close()
+            return
+        connection = Connection(reader, writer, self._cameras.get)
+        self._connections.add(connection)
+        task = self._tasks.create_task(connection.serve())
+        task.add_done_callback(lambda _: self._connections.discard(connection))
 
 
 class CameraSimulator:
@@ -77,7 +88,11 @@ class CameraSimulator:
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # A task of its own: fixtures may enter and leave from different tasks, a TaskGroup may not.
         self._running = asyncio.create_task(self._run(ready))
-        await asyncio.wait({self._running, ready}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait({self._running, ready}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self._running.cancel()
+            raise
         if not ready.done():
             await self._running
         return self
@@ -90,8 +105,9 @@ class CameraSimulator:
             await self._running
 
     async def _run(self, ready: asyncio.Future[None]) -> None:
-        for spec in self._specs:
-            self._cameras[spec.name] = Camera(spec, await self._make_media(spec), self._make_media)
+        media = await asyncio.gather(*(self._make_media(spec) for spec in self._specs))
+        for spec, source in zip(self._specs, media, strict=True):
+            self._cameras[spec.name] = Camera(spec, source, self._make_media)
         async with asyncio.TaskGroup() as tasks:
             shared = {name: camera for name, camera in self._cameras.items() if not camera.spec.own_port}
             listener = Listener(self.host, self.port, shared, tasks)
@@ -108,8 +124,7 @@ class CameraSimulator:
             await self._stopped.wait()
             for each in self._listeners:
                 await each.close()
-            for camera in self._cameras.values():
-                camera.drop()
+                each.abort_connections()
             for task in playing:
                 task.cancel()
 

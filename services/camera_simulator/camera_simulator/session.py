@@ -56,7 +56,7 @@ class Connection:
         except MalformedRequestError as error:
             log.info("malformed_request", error=str(error))
             self._writer.write(Response(400).encode("0"))
-        except ConnectionError:
+        except OSError:
             pass  # the client is gone: nothing to tell it
         finally:
             self._end_session()
@@ -83,7 +83,8 @@ class Connection:
 
     async def _answer(self, request: Request) -> bool:
         """Answers one request; True when it was the last one."""
-        camera = self._find(_TRACK.sub("", request.path)) or self._camera
+        path = _TRACK.sub("", request.path)
+        camera = self._camera if path in {"", "*"} else self._find(path)
         agent = request.headers.get("user-agent", "")
         if camera is not None:
             self._belong_to(camera)
@@ -141,7 +142,11 @@ class Connection:
                 transport, header = self._interleaved(offer, index)
             elif (ports := _PORTS.search(offer)) and all(0 < int(port) <= _LARGEST_PORT for port in ports.groups()):
                 address = (self._remote, int(ports[1]), int(ports[2]))
-                pair = await UdpPair.open(self._local, address, self._is_alive)
+                try:
+                    pair = await UdpPair.open(self._local, address, self._is_alive)
+                except OSError as error:
+                    log.warning("no_udp_ports", camera=camera.name, error=str(error))
+                    return Response(503)
                 transport, header = pair, f"RTP/AVP;unicast;{ports[0]};server_port={pair.ports[0]}-{pair.ports[1]}"
             else:
                 continue

@@ -72,6 +72,10 @@ class CameraSpec:
     """Listens on a port of its own, so that it can refuse TCP connections while its neighbours accept them."""
 
     def __post_init__(self) -> None:
+        # Plain strings, as they come from a command line or from JSON, are as good as the enumerations' members.
+        for key, kind in (("codec", VideoCodec), ("audio", AudioCodec), ("clock", Clock)):
+            object.__setattr__(self, key, kind(getattr(self, key)))
+        object.__setattr__(self, "authentication", Authentication(self.authentication))
         if not self.name or self.name != self.name.strip("/") or any(c.isspace() or c in "?#" for c in self.name):
             raise ValueError(
                 f"{self.name!r} can't be part of an RTSP address: no spaces, no ?, no # and no outer slashes"
@@ -88,8 +92,8 @@ class CameraSpec:
     @property
     def loop_frames(self) -> int:
         """Frames in a loop: whole GOPs, so that the keyframe distance stays even across the seam."""
-        gops = -(-self.loop_seconds * self.fps // self.gop_frames)
-        return gops * self.gop_frames
+        seconds = self.loop_seconds if self.clock is Clock.LOOPED else 1  # live video only describes itself by a loop
+        return -(-seconds * self.fps // self.gop_frames) * self.gop_frames
 
     @property
     def burned_name(self) -> str:

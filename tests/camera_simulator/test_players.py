@@ -1,0 +1,62 @@
+"""Players that are not libav's Python binding agree that these are cameras."""
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from camera_simulator import AudioCodec, CameraSimulator, CameraSpec, VideoCodec
+
+LIMIT_SECONDS = 60
+SPECS = [
+    CameraSpec(name="first", audio=AudioCodec.AAC, loop_seconds=1, user="admin", password="secret"),
+    CameraSpec(
+        name="second", codec=VideoCodec.H265, audio=AudioCodec.PCM_MULAW, loop_seconds=1, user="u", password="p"
+    ),
+]
+
+
+async def run(*command: str) -> bytes:
+    assert shutil.which(command[0]), f"{command[0]} is missing: run tests/install-system-packages"
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            out, errors = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise
+    assert process.returncode == 0, errors.decode()
+    return out
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+@pytest.mark.parametrize(
+    ("spec", "codecs"), [(SPECS[0], ["h264", "aac"]), (SPECS[1], ["hevc", "pcm_mulaw"])], ids=["first", "second"]
+)
+async def test_ffprobe_counts_pictures_and_finds_no_fault(
+    spec: CameraSpec, codecs: list[str], transport: str, media_cache: Path
+) -> None:
+    async with CameraSimulator([spec], cache=media_cache) as simulator:
+        url = simulator.url(spec.name)
+        show = ["-read_intervals", "%+1", "-count_frames", "-show_entries", "stream=codec_name,width,nb_read_frames"]
+        out = await run("ffprobe", "-v", "warning", "-rtsp_transport", transport, *show, "-of", "json", url)
+    streams = json.loads(out)["streams"]
+    assert [stream["codec_name"] for stream in streams] == codecs
+    assert streams[0]["width"] == 640
+    assert all(int(stream["nb_read_frames"]) > 5 for stream in streams)
+
+
+@pytest.mark.skipif(shutil.which("gst-launch-1.0") is None, reason="GStreamer is not on this machine")
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+@pytest.mark.parametrize(("spec", "depay"), [(SPECS[0], "rtph264depay"), (SPECS[1], "rtph265depay")])
+async def test_gstreamer_takes_the_pictures(spec: CameraSpec, depay: str, protocol: str, media_cache: Path) -> None:
+    async with CameraSimulator([spec], cache=media_cache) as simulator:
+        source = ["rtspsrc", f"location={simulator.url(spec.name)}", f"protocols={protocol}"]
+        sink = ["fakesink", "num-buffers=30"]
+        await run("gst-launch-1.0", "-q", *source, "!", depay, "!", *sink)
+        assert len(simulator.camera(spec.name).sent()) >= 30
