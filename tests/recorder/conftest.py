@@ -30,6 +30,11 @@ def data_spool(tmp_path: Path) -> Iterator[Spool]:
 
 
 @pytest.fixture
+def spool(data_spool: Spool) -> Spool:
+    return data_spool
+
+
+@pytest.fixture
 async def gcs() -> AsyncIterator[Gcs]:
     async with gcs_server() as gcs:
         yield gcs

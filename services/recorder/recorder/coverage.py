@@ -14,6 +14,8 @@ from recorder.wanted import Run
 SMALLEST = timedelta(seconds=1)
 """Shorter holes are not worth a row; the frame distance is one."""
 
+_NO_REASON = (GapCause.CAMERA_UNREACHABLE, "The camera had not sent its first picture yet.")
+
 
 class Coverage:
     """One camera's account. Threads of the camera and the supervisor call it."""
@@ -27,8 +29,7 @@ class Coverage:
         """The key of the run that ended last: nobody begins it again."""
         self._recording_id: UUID | None = None
         self._missing_since: datetime | None = None
-        self._cause = GapCause.CAMERA_UNREACHABLE
-        self._detail = ""
+        self._cause, self._detail = _NO_REASON
         self.last_footage = last_footage
 
     def begin(self, run: Run, known_since: datetime, recording_id: UUID | None = None) -> None:
@@ -60,8 +61,7 @@ class Coverage:
         with self._lock:
             if self._run is not None and self._missing_since is None:
                 self._missing_since = max(self._run.start, self.last_footage or self._run.start)
-                self._detail = ""
-            if not self._detail:
+            if (self._cause, self._detail) == _NO_REASON:
                 self._cause, self._detail = cause, detail
 
     def flush(self, now: datetime, at_least: timedelta = SMALLEST) -> None:
@@ -77,7 +77,7 @@ class Coverage:
                 self._write(now, last=True)
                 self._over = self._run.key
             self._run = self._recording_id = self._missing_since = None
-            self._detail = ""
+            self._cause, self._detail = _NO_REASON
 
     def _note_footage(self, moment: datetime) -> None:
         self.last_footage = moment if self.last_footage is None else max(self.last_footage, moment)
@@ -103,4 +103,4 @@ class Coverage:
             )
             self._missing_since = end
         if last:
-            self._detail = ""
+            self._cause, self._detail = _NO_REASON

@@ -36,13 +36,13 @@ def recover(spool: Spool, cause: GapCause) -> Recovered:
     `cause` is why the last run ended. DiskMissing if the data disk isn't there, OSError if it is broken.
     """
     spool.check_disk()
-    present = {path.relative_to(spool.base).as_posix() for path in _files(spool.base / RECORDINGS)}
     sealed = lost = adopted = 0
     for segment in spool.segments.in_state(SegmentState.OPEN):
         if _recover_open(spool, segment, cause):
             sealed += 1
         else:
             lost += 1
+    present = {path.relative_to(spool.base).as_posix() for path in _files(spool.base / RECORDINGS)}
     for segment in spool.segments.in_state(SegmentState.SEALED):
         if segment.path.as_posix() not in present and not spool.segments.file(segment).exists():
             spool.segments.mark_lost(segment.id, _gap_of(segment))

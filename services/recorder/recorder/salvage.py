@@ -38,7 +38,10 @@ def examined(path: Path) -> Contents | None:
         with av.open(str(path)) as source:
             if not source.streams.video:
                 return None
-            return _Walk(source).contents()
+            walk = _Walk(source)
+            for _ in walk.packets():
+                pass
+            return walk.contents()
     except (av.FFmpegError, ValueError):
         return None
 
@@ -62,7 +65,7 @@ def remuxed(part: Path, final: Path, segment: Segment) -> Contents | None:
                 for packet in walk.packets():
                     packet.stream = tracks[packet.stream_index]
                     output.mux_one(packet)
-        contents = walk.contents()
+            contents = walk.contents()
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, OSError):
             raise  # the disk, not the file
@@ -101,8 +104,7 @@ class _Walk:
             yield packet
 
     def contents(self) -> Contents | None:
-        for _ in self.packets():
-            pass
+        """Of what was walked; None if that was no video."""
         if self._first is None:
             return None
         identity = _identity(self._source.metadata.get("comment", ""))

@@ -57,7 +57,6 @@ class SegmentWriter:
         self.first_second = self.last_second = first_second
         self._codec = tracks.video.codec_context.name
         self._packets = 0
-        self._frame_seconds = 0.0
         self._last_audio = -1
         spool.check_disk()
         self.segment = spool.segments.begin(uuid7(), recording_id, camera_id, start)
@@ -89,8 +88,6 @@ class SegmentWriter:
         self._rebase(packet)
         packet.stream = self._video
         self._output.mux_one(packet)
-        if self._packets:
-            self._frame_seconds = second - self.last_second
         self.last_second = second
         self._packets += 1
 
@@ -103,11 +100,6 @@ class SegmentWriter:
         packet.dts = packet.pts = self._last_audio = max(packet.dts or 0, self._last_audio + 1)
         for part in self._audio.packets(packet):
             self._output.mux_one(part)
-
-    @property
-    def end_second(self) -> float:
-        """Where the last frame ends, if the frames go on as they did."""
-        return self.last_second + self._frame_seconds
 
     def seal(self, start: datetime, end: datetime) -> Segment | None:
         """Complete, sync, rename, sync the folder, then the row; None if nothing was in it.

@@ -17,6 +17,8 @@ from recorder.wanted import Run, run_at
 
 _GOP_BYTES = 64 << 20
 """A GOP that grows beyond this before its window starts is let go: the next keyframe begins the recording."""
+_STAMP_PATIENCE_SECONDS = 0.5
+"""How long the first segment waits for a packet that came without waiting itself: its stamp is the true one."""
 _AUDIO_PATIENCE_SECONDS = 1.0
 """How long the first segment waits for announced sound. It joins a later segment if it comes later."""
 
@@ -47,6 +49,8 @@ class Take:
         self._timeline = Timeline(journal.clock, tracks.video.index)
         self._gop: list[tuple[Packet[Stream], float]] = []
         self._gop_bytes = 0
+        self._newest: float | None = None
+        self._frame_seconds = 0.0
         self._sound = None if tracks.policy is AudioPolicy.NONE else tracks.audio
         self._heard = self._sound is None
         self._writer: SegmentWriter | None = None
@@ -88,6 +92,9 @@ class Take:
             self._keep(packet, second)
 
     def _feed_video(self, packet: "Packet[Stream]", second: float, arrival: float, plan: Plan) -> None:
+        if self._newest is not None:
+            self._frame_seconds = max(0.0, second - self._newest)
+        self._newest = second
         stamp = self._timeline.stamp(second)
         run = plan.at(stamp)
         self._finish_what_is_over(run, second, stamp, plan)
@@ -96,13 +103,25 @@ class Take:
                 self._write(packet, second)
                 return
             self._seal(second)
-        if packet.is_keyframe:
+        if packet.is_keyframe and self._gop:
+            if run is not None and self._gop_run(plan) is not None:
+                self._open(run, plan)  # waited for sound, or for the stamps; no longer
+                self._write(packet, second)
+                return
             self._gop.clear()
             self._gop_bytes = 0
         if packet.is_keyframe or self._gop:
             self._keep(packet, second)
-        if run is not None and self._gop and (self._heard or arrival - self._began > _AUDIO_PATIENCE_SECONDS):
+        if run is not None and self._gop and self._is_ready(arrival):
             self._open(run, plan)
+
+    def _is_ready(self, arrival: float) -> bool:
+        waited = arrival - self._began
+        return waited > (_STAMP_PATIENCE_SECONDS if self._heard else _AUDIO_PATIENCE_SECONDS)
+
+    def _gop_run(self, plan: Plan) -> Run | None:
+        """The run that owns some of the GOP that is kept."""
+        return plan.at(self._timeline.stamp(self._gop[-1][1]))
 
     def _finish_what_is_over(self, run: Run | None, second: float, stamp: datetime, plan: Plan) -> None:
         current = self._journal.run
@@ -128,6 +147,7 @@ class Take:
         )
 
     def _open(self, run: Run, plan: Plan) -> None:
+        self._timeline.settle()
         first_second = self._gop[0][1]
         start = self._timeline.stamp(first_second)
         recording_id = self._journal.begin(run, plan.known_since(run))
@@ -152,7 +172,8 @@ class Take:
         """`next_second` is where the footage goes on, if it does."""
         writer, self._writer = self._writer, None
         if writer is not None:
-            end_second = writer.end_second if next_second is None else next_second
+            # Where the stream breaks off, its last frame lasts as long as the one before.
+            end_second = writer.last_second + self._frame_seconds if next_second is None else next_second
             start, end = self._timeline.stamp(writer.first_second), self._timeline.stamp(end_second)
             self._journal.coverage.footage_until(end)
             self._journal.seal(writer, start, end)
@@ -171,4 +192,5 @@ class Take:
         self._gop.clear()
         self._gop_bytes = 0
         self._journal.failed(ClockStepped("The recorder's clock stepped, or the camera's drifted: stamps begin anew."))
+        self._newest = None
         self._timeline = Timeline(self._journal.clock, self._tracks.video.index)

@@ -30,6 +30,7 @@ class Timeline:
         """The monotonic moment of media second 0."""
         self._first_arrival = self._anchor.monotonic
         self._apart_since: float | None = None
+        self._is_settled = False
 
     def place(self, packet: "Packet[Stream]", arrival: float) -> float | None:
         """Mend the packet's timestamps; seconds from the first video packet. None before there was one."""
@@ -42,10 +43,14 @@ class Timeline:
         if track is None:
             track = self._tracks[packet.stream_index] = self._begin_track(packet, arrival)
         seconds = track.place(packet, arrival)
-        if is_video and arrival - self._first_arrival < _SETTLING_SECONDS:
+        if is_video and not self._is_settled and arrival - self._first_arrival < _SETTLING_SECONDS:
             # The first packets waited while libav looked at the stream. The one that waited least tells best.
             self._origin = min(self._origin, arrival - seconds)
         return seconds
+
+    def settle(self) -> None:
+        """From now on stamps don't move: a segment begins by them."""
+        self._is_settled = True
 
     def stamp(self, seconds: float) -> datetime:
         """The UTC time of a place."""

@@ -1,0 +1,77 @@
+"""A recorder's cameras run against simulated ones, watched until something holds."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, time, timedelta
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from camfleet_contract.cameras import Camera
+from camfleet_contract.configuration import RecorderConfig, Schedule
+from camfleet_contract.schedules import ScheduleType
+from recorder.cameras import Cameras
+from recorder.spool import Segment, SegmentState, Spool
+
+
+def camera(url: str, name: str = "Yard", camera_id: UUID | None = None) -> Camera:
+    return Camera(id=camera_id or uuid7(), name=name, rtsp_url=url)
+
+
+def always(camera: Camera, segment_seconds: int = 2) -> Schedule:
+    return Schedule(
+        id=uuid7(),
+        name="Always",
+        schedule_type=ScheduleType.CONTINUOUS,
+        start_time=time(0),
+        end_time=time(0),
+        camera=camera,
+        segment_seconds=segment_seconds,
+    )
+
+
+def once(camera: Camera, start: datetime, end: datetime, segment_seconds: int = 60) -> Schedule:
+    """Whole seconds, as the wire has them."""
+    return Schedule(
+        id=uuid7(),
+        name="Once",
+        schedule_type=ScheduleType.ONCE,
+        start_date=start.date(),
+        end_date=end.date(),
+        start_time=start.time(),
+        end_time=end.time(),
+        camera=camera,
+        segment_seconds=segment_seconds,
+    )
+
+
+def config(*schedules: Schedule, cameras: tuple[Camera, ...] = ()) -> RecorderConfig:
+    listed = {schedule.camera.id: schedule.camera for schedule in schedules} | {camera.id: camera for camera in cameras}
+    return RecorderConfig(
+        revision="1", client_id=uuid7(), client_name="Box", cameras=list(listed.values()), schedules=list(schedules)
+    )
+
+
+def whole_second(ahead: float) -> datetime:
+    return (datetime.now(UTC) + timedelta(seconds=ahead)).replace(microsecond=0)
+
+
+@asynccontextmanager
+async def running(cameras: Cameras) -> AsyncIterator[None]:
+    task = asyncio.create_task(cameras.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(holds: Callable[[], object], seconds: float = 30) -> None:
+    async with asyncio.timeout(seconds):
+        while not await asyncio.to_thread(holds):  # noqa: ASYNC110  # SQLite has no event to wait for
+            await asyncio.sleep(0.02)
+
+
+def sealed(spool: Spool) -> list[Segment]:
+    return spool.segments.in_state(SegmentState.SEALED)
