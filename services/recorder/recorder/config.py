@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 TOKEN_REFUSED_PAUSE = timedelta(minutes=5)
 ASK_FOR_CONFIG_AGAIN = timedelta(minutes=10)
 # A server that answers at once, whatever it was asked to wait, is not asked more often than this.
-SHORTEST_ROUND = timedelta(seconds=1)
+SHORTEST_ROUND = timedelta(milliseconds=200)
 _ANY_LIST = TypeAdapter(list[object])
 
 

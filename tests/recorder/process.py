@@ -1,0 +1,73 @@
+"""The recorder as a process of its own, as a site runs it."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+RECORDER = Path(sys.executable).with_name("recorder")
+STOP_SECONDS = 15
+
+
+@dataclass
+class RunningRecorder:
+    """A started recorder and what it has printed."""
+
+    process: asyncio.subprocess.Process
+    status_url: str
+
+    async def stop(self) -> int:
+        """SIGTERM; its exit code."""
+        if self.process.returncode is None:
+            self.process.terminate()
+        return await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
+
+
+def environment(folder: Path, backend: str, token: str, port: int, **more: str) -> dict[str, str]:
+    """Settings for one recorder; nothing of this machine's own."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    return (
+        kept
+        | {
+            "BACKEND_API_URL": backend,
+            "CLIENT_TOKEN": token,
+            "RECORDING_BASE_DIR": str(folder / "base"),
+            "STATUS_PORT": str(port),
+            "MIN_FREE_GIB": "0",
+            "MIN_FREE_PERCENT": "0",
+            "LOG_FORMAT": "json",
+        }
+        | more
+    )
+
+
+@contextlib.asynccontextmanager
+async def recorder(folder: Path, variables: dict[str, str]) -> AsyncIterator[RunningRecorder]:
+    """Runs `recorder run`; its stderr is in `stderr.log`."""
+    with (folder / "stderr.log").open("ab") as errors:
+        process = await asyncio.create_subprocess_exec(RECORDER, "run", cwd=folder, env=variables, stderr=errors)
+    running = RunningRecorder(process, f"http://127.0.0.1:{variables['STATUS_PORT']}")
+    try:
+        yield running
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def command(folder: Path, variables: dict[str, str], *arguments: str) -> tuple[int, str, str]:
+    """Runs a command to its end: exit code, stdout, stderr."""
+    process = await asyncio.create_subprocess_exec(
+        RECORDER,
+        *arguments,
+        cwd=folder,
+        env=variables,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        out, errors = await process.communicate()
+    return process.returncode or 0, out.decode(), errors.decode()

@@ -1,0 +1,84 @@
+"""Signs of life: complete, regular, back at once after an outage."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from uuid import UUID
+
+from camfleet_contract.heartbeats import Backlog, CameraCondition, CameraState, Disk
+from recorder.backoff import Backoff
+from recorder.clock import SystemClock
+from recorder.control_plane import ControlPlane
+from recorder.heartbeat import Heartbeats, Vitals
+from tests.recorder.control_plane import FakeControlPlane
+from tests.recorder.spooled import CAMERA, NOON
+from tests.recorder.waiting import eventually
+
+BOOT = UUID(int=3)
+VITALS = Vitals(
+    active_recordings=2,
+    cameras=(CameraState(camera_id=CAMERA, condition=CameraCondition.RECORDING, since=NOON),),
+    backlog=Backlog(segments=3, bytes=4000, oldest=NOON),
+    disk=Disk(total_bytes=2**40, free_bytes=3 * 2**30),
+    last_upload=NOON.isoformat(),
+    upload_bytes_per_second=12.5,
+    config_revision="abc",
+)
+
+
+@asynccontextmanager
+async def beating(control_plane: ControlPlane, pokes: list[bool], interval: float) -> AsyncIterator[Heartbeats]:
+    heartbeats = Heartbeats(
+        control_plane,
+        lambda: VITALS,
+        clock=SystemClock(),
+        interval=timedelta(seconds=interval),
+        version="1.2.3",
+        boot_id=BOOT,
+        on_config_changed=lambda: pokes.append(True),
+        backoff=Backoff(timedelta(milliseconds=1), timedelta(milliseconds=20)),
+    )
+    task = asyncio.create_task(heartbeats.run())
+    try:
+        yield heartbeats
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_heartbeat_tells_everything(fake: FakeControlPlane, control_plane: ControlPlane) -> None:
+    async with beating(control_plane, [], 3600) as heartbeats:
+        await fake.until(lambda: bool(fake.heartbeats))
+        await eventually(lambda: heartbeats.clock_error is not None)
+    told = fake.heartbeats[0]
+    assert (told.active_recordings, told.available_space_gb, told.config_revision) == (2, 3.0, "abc")
+    assert (told.backlog, told.disk, told.cameras) == (VITALS.backlog, VITALS.disk, list(VITALS.cameras))
+    assert (told.version, told.boot_id, told.sequence) == ("1.2.3", BOOT, 1)
+    assert told.system_info is not None
+    assert {"platform", "python_version", "cpu_count"} <= told.system_info.keys()
+    assert heartbeats.clock_error is not None
+    assert abs(heartbeats.clock_error) < timedelta(seconds=5)
+
+
+async def test_a_changed_configuration_is_passed_on(fake: FakeControlPlane, control_plane: ControlPlane) -> None:
+    fake.config_changed = True
+    pokes: list[bool] = []
+    async with beating(control_plane, pokes, 3600):
+        await eventually(lambda: bool(pokes))
+
+
+async def test_it_is_back_soon_after_an_outage_although_the_interval_is_long(
+    fake: FakeControlPlane, control_plane: ControlPlane
+) -> None:
+    fake.down = 502
+    async with beating(control_plane, [], 3600):
+        await fake.until(lambda: len(fake.calls) >= 3)
+        fake.down = 0
+        await fake.until(lambda: bool(fake.heartbeats))
+
+
+async def test_the_sequence_counts(fake: FakeControlPlane, control_plane: ControlPlane) -> None:
+    async with beating(control_plane, [], 0.01):
+        await fake.until(lambda: len(fake.heartbeats) >= 3)
+    assert [told.sequence for told in fake.heartbeats[:3]] == [1, 2, 3]

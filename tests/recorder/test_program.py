@@ -1,0 +1,287 @@
+"""The whole program as a process: it starts, says what is wrong, delivers, and stops in time."""
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from camera_simulator.server import CameraSimulator
+from camera_simulator.specs import AudioCodec, CameraSpec
+from recorder.spool import Spool
+from tests.recorder.control_plane import TOKEN, FakeControlPlane
+from tests.recorder.gcs import Gcs
+from tests.recorder.process import RunningRecorder, command, environment, recorder
+from tests.recorder.serving import free_port, serving
+from tests.recorder.spooled import begun, sealed
+from tests.recorder.waiting import eventually
+
+PASSWORD = "camera-s3cret"
+
+
+@pytest.fixture
+async def backend(fake: FakeControlPlane) -> AsyncIterator[str]:
+    async with serving(fake.app()) as root:
+        yield root
+
+
+@pytest.fixture
+async def camera_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    spec = CameraSpec(name="yard", audio=AudioCodec.AAC, user="viewer", password=PASSWORD, loop_seconds=4)
+    async with CameraSimulator([spec], cache=tmp_path_factory.getbasetemp() / "media") as simulator:
+        yield simulator.url("yard")
+
+
+def config(url: str, revision: str = "1", *, is_due: bool = True) -> bytes:
+    camera = {"id": str(uuid4()), "name": "Yard", "rtsp_url": url}
+    schedule = {
+        "id": str(uuid4()),
+        "name": "Always",
+        "schedule_type": "continuous",
+        "start_time": "00:00:00",
+        "end_time": "00:00:00",
+        "segment_seconds": 2,
+        "camera": camera,
+    }
+    return json.dumps(
+        {
+            "revision": revision,
+            "client_id": str(uuid4()),
+            "client_name": "Box",
+            "cameras": [camera],
+            "schedules": [schedule] if is_due else [],
+        }
+    ).encode()
+
+
+async def answering(running: RunningRecorder, client: httpx.AsyncClient) -> None:
+    """Waits until the local endpoints answer."""
+    async with asyncio.timeout(20):
+        while running.process.returncode is None:
+            try:
+                await client.get(f"{running.status_url}/health")
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+            else:
+                return
+    raise AssertionError("the recorder ended")
+
+
+async def test_from_the_camera_to_the_bucket_and_deleted_only_when_stored(
+    tmp_path: Path, fake: FakeControlPlane, backend: str, gcs: Gcs, camera_url: str
+) -> None:
+    fake.gcs = gcs
+    fake.document = config(camera_url)
+    variables = environment(tmp_path, backend, TOKEN, free_port())
+    async with recorder(tmp_path, variables) as running:
+        await fake.until(lambda: len(fake.stored) >= 2)
+        began = time.monotonic()
+        assert await running.stop() == 0
+        assert time.monotonic() - began < 10
+    spool = Spool.open(tmp_path / "base")
+    left = {segment.id for segment in spool.segments.to_upload(sealed_until())}
+    spool.close()
+    offered = {offer.id: offer for offer in fake.offers}
+    for segment_id in fake.stored:
+        assert segment_id not in left
+        assert gcs.objects[offered[segment_id].object_name or ""]["crc32c"] == offered[segment_id].crc32c
+    assert [report.status.value for report in fake.statuses][-1] == "stopped"
+    assert fake.heartbeats[0].version
+    logged = (tmp_path / "base/logs/client.log").read_text() + (tmp_path / "stderr.log").read_text()
+    assert "segment_uploaded" in logged
+    for secret in (PASSWORD, TOKEN, "secret-session"):
+        assert secret not in logged
+    assert {path.name for path in (tmp_path / "base").iterdir()} >= {"recordings", "logs", "cache", "pending_uploads"}
+
+
+async def test_what_an_earlier_run_left_is_delivered_after_the_start(
+    tmp_path: Path, fake: FakeControlPlane, backend: str
+) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    spool = Spool.open(tmp_path / "base")
+    recording = begun(spool)
+    segments = [sealed(spool, recording) for _ in range(3)]
+    files = [spool.segments.file(segment) for segment in segments]
+    spool.close()
+    variables = environment(tmp_path, backend, TOKEN, free_port(), STORAGE_URL=f"file://{store}")
+    async with recorder(tmp_path, variables) as running:
+        await fake.until(lambda: fake.stored == {segment.id for segment in segments})
+        await eventually(lambda: not any(file.exists() for file in files))
+        assert await running.stop() == 0
+    assert len(list(store.rglob("*.mp4"))) == 3
+
+
+async def test_an_upload_that_was_killed_midway_goes_on_after_the_next_start(
+    tmp_path: Path, fake: FakeControlPlane, backend: str, gcs: Gcs
+) -> None:
+    fake.gcs, gcs.hold_after = gcs, 2
+    spool = Spool.open(tmp_path / "base")
+    segment = sealed(spool, begun(spool), size=4 * 1024 * 1024)
+    spool.close()
+    variables = environment(tmp_path, backend, TOKEN, free_port(), UPLOAD_CHUNK_MIB="1")
+    async with recorder(tmp_path, variables) as running:
+        await asyncio.wait_for(gcs.held.wait(), 20)
+        running.process.kill()
+        await running.process.wait()
+    gcs.hold_after = None
+    gcs.hold.set()
+    puts = len(gcs.puts)
+    async with recorder(tmp_path, variables) as running:
+        await fake.until(lambda: fake.stored == {segment.id})
+        assert await running.stop() == 0
+    assert gcs.puts[puts] == "bytes */4194304"
+    assert (gcs.opened, gcs.bytes_taken) == (1, 4 * 1024 * 1024)
+
+
+async def test_the_local_endpoints_answer_and_show_no_secret(
+    tmp_path: Path, fake: FakeControlPlane, backend: str, camera_url: str, http_client: httpx.AsyncClient
+) -> None:
+    fake.document = config(camera_url, is_due=False)
+    camera_id = json.loads(fake.document)["cameras"][0]["id"]
+    variables = environment(tmp_path, backend, TOKEN, free_port())
+    async with recorder(tmp_path, variables) as running:
+        await answering(running, http_client)
+        await eventually(lambda: fake.calls.count("GET /config") >= 2)
+        url = running.status_url
+        manual = await http_client.post(f"{url}/manual-record", params={"camera_id": camera_id, "duration_minutes": 5})
+        assert manual.status_code == 200
+        again = await http_client.post(f"{url}/manual-record", params={"camera_id": camera_id, "duration_minutes": 5})
+        assert again.status_code == 409
+        status = (await http_client.get(f"{url}/status")).json()
+        assert status["active_recordings"] == 1
+        assert status["recording_info"][0]["camera_id"] == camera_id
+        assert {"status", "schedules", "cameras", "sync_status", "bucket_status"} <= status.keys()
+        assert (await http_client.post(f"{url}/stop-recording/{camera_id}")).status_code == 200
+        assert (await http_client.post(f"{url}/stop-recording/{camera_id}")).status_code == 404
+        metrics = (await http_client.get(f"{url}/metrics")).text
+        assert "recorder_control_plane_connected 1\n" in metrics
+        pages = [await http_client.get(f"{url}/{page}") for page in ("health", "schedules", "docs", "openapi.json")]
+        assert [page.status_code for page in pages] == [200] * 4
+        shown = json.dumps(status) + metrics + "".join(page.text for page in pages)
+        assert PASSWORD not in shown
+        assert TOKEN not in shown
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters"),
+    [
+        ("manual-record", {}),
+        ("manual-record", {"camera_id": "no-uuid", "duration_minutes": "5"}),
+        ("manual-record", {"camera_id": str(uuid4()), "duration_minutes": "5"}),
+        ("manual-record", {"camera_id": str(uuid4()), "duration_minutes": "-1"}),
+        ("manual-record", {"camera_id": str(uuid4()), "duration_minutes": "9" * 400}),
+        ("stop-recording/no-uuid", {}),
+        ("stop-recording/%00", {}),
+    ],
+)
+async def test_bad_input_to_the_local_endpoints_is_refused(
+    idle: RunningRecorder, http_client: httpx.AsyncClient, path: str, parameters: dict[str, str]
+) -> None:
+    answer = await http_client.post(f"{idle.status_url}/{path}", params=parameters)
+    assert 400 <= answer.status_code < 500
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 400),
+        ({"Host": "evil.example:8001"}, 400),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+    ],
+)
+async def test_another_sites_page_can_do_nothing(
+    idle: RunningRecorder, http_client: httpx.AsyncClient, headers: dict[str, str], status: int
+) -> None:
+    answer = await http_client.post(f"{idle.status_url}/stop-recording/{uuid4()}", headers=headers)
+    assert answer.status_code == status
+
+
+@pytest.fixture(scope="module")
+async def idle(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningRecorder]:
+    folder = tmp_path_factory.mktemp("idle")
+    variables = environment(folder, "http://127.0.0.1:9", TOKEN, free_port())
+    async with recorder(folder, variables) as running, httpx.AsyncClient() as client:
+        await answering(running, client)
+        yield running
+
+
+async def test_a_second_recorder_on_one_folder_refuses(
+    tmp_path: Path, backend: str, http_client: httpx.AsyncClient
+) -> None:
+    variables = environment(tmp_path, backend, TOKEN, free_port())
+    async with recorder(tmp_path, variables) as running:
+        await answering(running, http_client)
+        code, _, errors = await command(tmp_path, variables | {"STATUS_PORT": str(free_port())}, "run")
+    assert code == 3
+    assert f"in use by another recorder (pid {running.process.pid})" in errors
+    assert "Traceback" not in errors
+
+
+async def test_a_taken_port_is_told(tmp_path: Path, backend: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        code, _, errors = await command(tmp_path, environment(tmp_path, backend, TOKEN, other.getsockname()[1]), "run")
+    assert code == 4
+    assert "Set STATUS_PORT to a free port" in errors
+    assert "Traceback" not in errors
+
+
+async def test_bad_settings_are_told_without_a_traceback(tmp_path: Path) -> None:
+    code, _, errors = await command(tmp_path, environment(tmp_path, "not-an-address", "", 0), "run")
+    assert code == 2
+    assert "BACKEND_API_URL must be" in errors
+    assert "CLIENT_TOKEN" in errors
+    assert "Traceback" not in errors
+
+
+async def test_check_is_content_where_all_is_well(
+    tmp_path: Path, fake: FakeControlPlane, backend: str, camera_url: str
+) -> None:
+    fake.document = config(camera_url)
+    code, out, errors = await command(tmp_path, environment(tmp_path, backend, TOKEN, free_port()), "check")
+    assert (code, errors) == (0, "")
+    assert "✓ camera Yard: h264 640x360, aac sound, a keyframe after" in out
+    assert "✗" not in out
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"CLIENT_TOKEN": "wrong"}, "✗ token and configuration: the token is refused: renew it"),
+        ({"BACKEND_API_URL": "http://127.0.0.1:9"}, "✗ control plane: no answer"),
+        ({"STORAGE_URL": "file:///does/not/exist"}, "✗ storage: the storage folder /does/not/exist does not exist"),
+        ({"MIN_FREE_GIB": "9999999"}, "✗ data folder:"),
+        ({"RECORDING_BASE_DIR": "/proc/nowhere"}, "✗ data folder: /proc/nowhere"),
+    ],
+)
+async def test_check_says_what_to_do(
+    tmp_path: Path, fake: FakeControlPlane, backend: str, changes: dict[str, str], told: str
+) -> None:
+    variables = environment(tmp_path, backend, TOKEN, free_port()) | changes
+    code, out, _ = await command(tmp_path, variables, "check")
+    assert code == 1
+    assert told in out
+
+
+async def test_check_names_a_camera_with_a_wrong_password(
+    tmp_path: Path, fake: FakeControlPlane, backend: str, camera_url: str
+) -> None:
+    fake.document = config(camera_url.replace(PASSWORD, "wr0ng-pass"))
+    code, out, errors = await command(tmp_path, environment(tmp_path, backend, TOKEN, free_port()), "check")
+    assert code == 1
+    assert "✗ camera Yard:" in out
+    assert "wr0ng-pass" not in out + errors
+
+
+def sealed_until() -> datetime:
+    return datetime.max.replace(tzinfo=UTC)
