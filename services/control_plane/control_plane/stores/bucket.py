@@ -121,8 +121,7 @@ class BucketStore:
             # One at a time: all who wait share one refresh, and one of them cancelled would cancel it for all.
             async with self._token_turn:
                 return {"Authorization": f"Bearer {await self._token.get()}"}
-        except (aiohttp.ClientError, ValueError, LookupError, TypeError) as error:
-            # A refused key, a private key that is none, a field that is missing.
+        except Exception as error:  # noqa: BLE001 - a bad key file fails with whatever the libraries below raise
             raise StoreUnavailableError(
                 f"Google gives no token for {self.url} ({type(error).__name__}): check GCP_CREDENTIALS_PATH"
             ) from None

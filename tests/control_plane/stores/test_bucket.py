@@ -1,0 +1,103 @@
+"""A bucket as a store, against a server that is strict about Google's protocol."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from control_plane.stores import NewUpload, Store, StoredObject, StoreUnavailableError, open_store
+from tests.recorder.gcs import Gcs, gcs_server
+from tests.recorder.serving import free_port
+
+NOW = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
+NAME = "cameras/1/2026/03/01/2/20260301T200000.000Z_3.mp4"
+CONTENT = b"camfleet" * 1000
+CRC32C = "viFx5w=="
+
+
+@pytest_asyncio.fixture
+async def gcs() -> AsyncIterator[Gcs]:
+    async with gcs_server() as gcs:
+        yield gcs
+
+
+@pytest_asyncio.fixture
+async def store(gcs: Gcs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs.root)
+    gcs.needs_token = False
+    store = open_store(f"gs://{gcs.bucket}", default_folder=tmp_path, credentials=None)
+    yield store
+    await store.close()
+
+
+def upload(name: str = NAME, crc32c: str = CRC32C) -> NewUpload:
+    return NewUpload(name, len(CONTENT), crc32c, {"segment-id": "3"})
+
+
+async def send(uri: str, content: bytes) -> httpx.Response:
+    headers = {"Content-Range": f"bytes 0-{len(content) - 1}/{len(content)}"}
+    async with httpx.AsyncClient() as http:
+        return await http.put(uri, content=content, headers=headers)
+
+
+async def test_an_opened_upload_creates_the_object_and_the_store_sees_its_checksum(gcs: Gcs, store: Store) -> None:
+    assert store.is_brokered
+    assert await store.look_up(NAME) is None
+    opened = await store.open_upload(upload(), NOW)
+    assert timedelta(days=5) < opened.expires_at - NOW < timedelta(days=7)
+    assert (await send(opened.uri, CONTENT)).status_code == 200
+    stored = gcs.objects[NAME]
+    assert await store.look_up(NAME) == StoredObject(len(CONTENT), stored["crc32c"], int(stored["generation"]))
+    assert (stored["contentType"], stored["metadata"]) == ("video/mp4", {"segment-id": "3"})
+
+
+async def test_an_opened_upload_takes_no_other_bytes(gcs: Gcs, store: Store) -> None:
+    opened = await store.open_upload(upload(), NOW)
+    assert (await send(opened.uri, CONTENT[::-1])).status_code == 400
+    assert await store.look_up(NAME) is None
+
+
+async def test_an_opened_upload_never_replaces_what_is_there(gcs: Gcs, store: Store) -> None:
+    first, second = [await store.open_upload(upload(), NOW) for _ in range(2)]
+    assert (await send(first.uri, CONTENT)).status_code == 200
+    assert (await send(second.uri, CONTENT)).status_code == 412
+    with pytest.raises(StoreUnavailableError, match="412"):
+        await store.open_upload(upload(), NOW)
+
+
+async def test_a_session_shows_no_secret_when_it_is_printed(gcs: Gcs, store: Store) -> None:
+    opened = await store.open_upload(upload(), NOW)
+    assert "upload_id" not in repr(opened)
+
+
+async def test_a_bucket_that_does_not_answer_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{free_port()}")
+    store = open_store("gs://camfleet-tests", default_folder=tmp_path, credentials=None)
+    with pytest.raises(StoreUnavailableError, match="can't be reached"):
+        await store.look_up(NAME)
+    with pytest.raises(StoreUnavailableError, match="can't be reached"):
+        await store.open_upload(upload(), NOW)
+    await store.close()
+
+
+async def test_a_bucket_that_refuses_is_unavailable(gcs: Gcs, store: Store) -> None:
+    gcs.needs_token = True
+    with pytest.raises(StoreUnavailableError, match="answered 401"):
+        await store.look_up(NAME)
+    with pytest.raises(StoreUnavailableError, match="answered 401"):
+        await store.open_upload(upload(), NOW)
+
+
+async def test_a_wrong_credentials_file_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    file = tmp_path / "key.json"
+    file.write_text(
+        '{"type": "service_account", "client_email": "a@b", "private_key": "none", "token_uri": "http://127.0.0.1:9"}'
+    )
+    store = open_store("gs://camfleet-tests", default_folder=tmp_path, credentials=file)
+    with pytest.raises(StoreUnavailableError, match="GCP_CREDENTIALS_PATH"):
+        await store.look_up(NAME)
+    await store.close()
