@@ -69,7 +69,9 @@ def checked_url(text: str) -> str:
 
 def checked_host(text: str) -> str:
     """An IP address or a host name, without brackets; empty stays empty. Raises ValueError."""
-    host = text.strip().removeprefix("[").removesuffix("]")
+    host = text.strip()
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
     if not host:
         return ""
     try:
