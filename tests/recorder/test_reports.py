@@ -195,3 +195,33 @@ async def test_one_bad_row_does_not_hold_up_the_batch(
     await drained(make_reports(None))
     assert set(fake.gaps) == {held.id for held in missed} - {missed[4].id}
     assert {held.id for held in data_spool.gaps.to_report(NOON + timedelta(days=2))} == {missed[4].id, empty.id}
+
+
+async def test_a_refused_registration_is_not_tried_with_every_segment(
+    fake: FakeControlPlane, make_reports: MakeReports, data_spool: Spool, clock: SetClock
+) -> None:
+    fake.known_cameras = set()
+    reports, recording = make_reports(None), begun(data_spool)
+    for minute in range(3):
+        segment = sealed(data_spool, recording, NOON + timedelta(minutes=minute), size=10)
+        data_spool.segments.mark_uploaded(segment.id, name_of(segment), 0)
+    for _ in range(30):
+        await drained(reports)
+        clock.advance(timedelta(minutes=1))
+    assert fake.calls.count("POST /recordings/register") == 1
+    assert fake.calls.count("POST /segments/offer") <= 7
+    fake.known_cameras = {CAMERA}
+    for _ in range(40):
+        await drained(reports)
+        clock.advance(timedelta(minutes=1))
+    assert len(fake.stored) == 3
+
+
+async def test_a_wait_that_was_set_by_a_clock_far_ahead_is_not_waited_for(
+    fake: FakeControlPlane, make_reports: MakeReports, data_spool: Spool, clock: SetClock
+) -> None:
+    segment = sealed(data_spool, begun(data_spool))
+    data_spool.segments.mark_uploaded(segment.id, name_of(segment), 0)
+    data_spool.segments.refuse(segment.id, "set in 2099", clock.now() + timedelta(days=30_000))
+    await drained(make_reports(None))
+    assert fake.stored == {segment.id}

@@ -109,7 +109,8 @@ async def run(settings: Settings) -> None:
                 boot_id=uuid7(),
                 on_config_changed=config.poke,
             )
-            api = local_api(status, cameras, allowed_hosts=settings.status_allowed_hosts, version=VERSION)
+            hosts = (*settings.status_allowed_hosts, settings.status_host)
+            api = local_api(status, cameras, allowed_hosts=hosts, version=VERSION)
             log.info("recorder_started", version=VERSION, store=shown, folder=str(base), pid=os.getpid())
             await config.start_from_cache()
             others = (config, heartbeats, uploads, retention, LocalServer(api, listener))

@@ -68,10 +68,11 @@ class Offers:
         return bool(segments)
 
     async def _tell(self, batch: Sequence[Segment]) -> None:
-        offers = [offer for segment in batch if (offer := await self._as_offer(segment)) is not None]
-        answer = await self._control_plane.offer(offers)
+        offers = {segment.id: offer for segment in batch if (offer := await self._as_offer(segment)) is not None}
+        answer = await self._control_plane.offer(list(offers.values()))
         verdicts = {verdict.id: verdict for verdict in answer.segments}
-        await asyncio.to_thread(self._record, batch, verdicts, self._clock.now())
+        told = [segment for segment in batch if segment.id in offers]
+        await asyncio.to_thread(self._record, told, verdicts, self._clock.now())
         if any(verdict.verdict is Verdict.STORED for verdict in answer.segments):
             self._on_stored()
         if any(verdict.upload is not None for verdict in answer.segments):
@@ -131,8 +132,11 @@ class Offers:
         retry_at = now + (RETRY_AFTER[verdict.code] if verdict.code else HOUR)
         code = verdict.code.value if verdict.code else None
         log.warning("segment_refused", segment_id=segment.id, code=code, reason=verdict.reason)
-        if verdict.code is RefusalCode.UNKNOWN_RECORDING:
-            self._spool.recordings.mark_unregistered(segment.recording_id)
+        if verdict.code is RefusalCode.UNKNOWN_RECORDING and not self._spool.recordings.mark_unregistered(
+            segment.recording_id
+        ):
+            # Not registered yet, or its registration is refused: offering it every few seconds would help nobody.
+            retry_at = now + 5 * MINUTE
         if verdict.code in UPLOAD_AGAIN:
             spool.mark_sealed_again(segment.id, verdict.reason, retry_at)
         else:

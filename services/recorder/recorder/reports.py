@@ -1,6 +1,7 @@
 """Tells the control plane what the spool holds, until it has acknowledged each row."""
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -65,8 +66,9 @@ class Reports:
             except TokenRefused:
                 await asyncio.sleep(TOKEN_REFUSED_PAUSE.total_seconds())
                 continue
-            except ControlPlaneError as error:
-                # Not shortened by `wake`: new segments every second would mean a call every second.
+            except (ControlPlaneError, sqlite3.OperationalError) as error:
+                # A full disk passes, and so does an outage. Not shortened by `wake`: new segments every second would
+                # mean a call every second.
                 failures += 1
                 pause = self._backoff.wait(failures)
                 log.debug("reports_wait", reason=str(error), seconds=pause.total_seconds())

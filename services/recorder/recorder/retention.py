@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -87,7 +88,7 @@ class Retention:
                 given_up = await asyncio.to_thread(self.sweep)
             except DiskMissing:
                 given_up = 0  # the cameras say so; with the disk away, nothing is pruned
-            except OSError as error:
+            except (OSError, sqlite3.OperationalError) as error:
                 given_up = 0
                 log.warning("retention_failed", reason=str(error))
             if given_up:

@@ -47,6 +47,7 @@ class Status:
             found.append("no configuration yet, neither from the control plane nor cached")
         if self.uploads.state.error:
             found.append(f"uploads: {self.uploads.state.error}")
+        found += [f"{count} segments wait: {reason}" for reason, count in self.spool.segments.refusals().items()]
         try:
             self.spool.check_disk()
         except SpoolError as error:
@@ -105,6 +106,7 @@ class Status:
                 "error_since": uploads.since,
                 "last_upload": uploads.last_upload,
                 "uploaded_segments": uploads.uploaded,
+                "refusals": self.spool.segments.refusals(),
                 "upload_bytes_per_second": vitals.upload_bytes_per_second,
             },
             "recording_info": [

@@ -1,6 +1,7 @@
 """Uploads sealed segments, several at a time, until the spool has none that may go now."""
 
 import asyncio
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -90,6 +91,9 @@ class Uploads:
             segment = await self._next()
             try:
                 await self._upload(segment)
+            except sqlite3.OperationalError as error:
+                # The disk is full: what was uploaded is compared, not sent, the next time.
+                self._failed(StorageUnavailable(f"the spool can't be written: {error}"))
             finally:
                 del self._busy[segment.id]
 

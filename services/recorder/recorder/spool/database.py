@@ -11,6 +11,7 @@ from typing import overload
 from recorder.errors import SpoolTooNew
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST_WAIT = timedelta(days=2)
 
 # Moments are whole microseconds since 1970 in UTC: they sort, and survive a round trip exactly.
 # Each entry brings the schema from one version to the next; entries are added, never changed.
@@ -159,3 +160,11 @@ def from_column(column: int | None) -> datetime | None: ...
 def from_column(column: int | None) -> datetime | None:
     """The moment, aware, in UTC."""
     return None if column is None else _EPOCH + timedelta(microseconds=column)
+
+
+def waiting(now: datetime) -> tuple[int, int]:
+    """The range of `retry_at` that is still to be waited for.
+
+    Nothing is ever put off for so long as its end: such a moment was set while the clock was far ahead.
+    """
+    return to_column(now) + 1, to_column(now + _LONGEST_WAIT)

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from camfleet_contract.gaps import GapCause
-from recorder.spool.database import Database, from_column, to_column
+from recorder.spool.database import Database, from_column, to_column, waiting
 from recorder.spool.rows import MissedFootage
 
 
@@ -25,8 +25,8 @@ class Gaps:
     def to_report(self, now: datetime, limit: int = 500) -> list[MissedFootage]:
         """Those the control plane doesn't have yet, oldest first."""
         rows = self._database.rows(
-            "SELECT * FROM gaps WHERE retry_at IS NULL OR retry_at <= ? ORDER BY start_at LIMIT ?",
-            (to_column(now), limit),
+            "SELECT * FROM gaps WHERE retry_at IS NULL OR retry_at NOT BETWEEN ? AND ? ORDER BY start_at LIMIT ?",
+            (*waiting(now), limit),
         )
         return [_gap(row) for row in rows]
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from camfleet_contract.recordings import RecordingStatus
-from recorder.spool.database import Database, from_column, to_column
+from recorder.spool.database import Database, from_column, to_column, waiting
 from recorder.spool.rows import Recording
 
 
@@ -71,9 +71,9 @@ class Recordings:
     def to_register(self, now: datetime, limit: int = 100) -> list[Recording]:
         """Those the control plane doesn't know yet, oldest first."""
         rows = self._database.rows(
-            "SELECT * FROM recordings WHERE NOT registered AND (retry_at IS NULL OR retry_at <= ?)"
+            "SELECT * FROM recordings WHERE NOT registered AND (retry_at IS NULL OR retry_at NOT BETWEEN ? AND ?)"
             " ORDER BY started_at LIMIT ?",
-            (to_column(now), limit),
+            (*waiting(now), limit),
         )
         return [_recording(row) for row in rows]
 
@@ -81,20 +81,25 @@ class Recordings:
         with self._database.transaction() as db:
             db.execute("UPDATE recordings SET registered = 1, retry_at = NULL WHERE id = ?", (str(recording_id),))
 
-    def mark_unregistered(self, recording_id: UUID) -> None:
-        """The control plane says that it doesn't know the recording (its database was restored, say)."""
+    def mark_unregistered(self, recording_id: UUID) -> bool:
+        """The control plane says that it doesn't know the recording (its database was restored, say).
+
+        Whether it was registered before; if not, its registration waits as it did.
+        """
         with self._database.transaction() as db:
-            db.execute(
-                "UPDATE recordings SET registered = 0, reported_status = NULL, retry_at = NULL WHERE id = ?",
+            changed = db.execute(
+                "UPDATE recordings SET registered = 0, reported_status = NULL, retry_at = NULL"
+                " WHERE id = ? AND registered",
                 (str(recording_id),),
             )
+            return changed.rowcount > 0
 
     def to_report(self, now: datetime, limit: int = 100) -> list[Recording]:
         """Those that are registered and whose status the control plane doesn't know yet, oldest first."""
         rows = self._database.rows(
             "SELECT * FROM recordings WHERE reported_status IS NOT status AND registered"
-            " AND (retry_at IS NULL OR retry_at <= ?) ORDER BY started_at LIMIT ?",
-            (to_column(now), limit),
+            " AND (retry_at IS NULL OR retry_at NOT BETWEEN ? AND ?) ORDER BY started_at LIMIT ?",
+            (*waiting(now), limit),
         )
         return [_recording(row) for row in rows]
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from uuid import UUID
 
-from recorder.spool.database import Database, from_column, to_column
+from recorder.spool.database import Database, from_column, to_column, waiting
 from recorder.spool.directory import RECORDINGS, sync_folder
 from recorder.spool.gaps import insert_gap
 from recorder.spool.rows import Backlog, MissedFootage, Sealed, Segment, SegmentState
@@ -222,6 +222,15 @@ class Segments:
             UUID(row["id"]): from_column(row["last_footage_at"]) for row in self._database.rows("SELECT * FROM cameras")
         }
 
+    def refusals(self, limit: int = 5) -> dict[str, int]:
+        """Why segments wait that were refused, the most frequent reasons first, and how many."""
+        rows = self._database.rows(
+            "SELECT refusal, count(*) AS segments FROM segments WHERE state IN ('sealed', 'uploaded')"
+            " AND refusal IS NOT NULL GROUP BY refusal ORDER BY segments DESC LIMIT ?",
+            (limit,),
+        )
+        return {row["refusal"]: int(row["segments"]) for row in rows}
+
     def counts(self) -> dict[SegmentState, int]:
         """How many segments are in which state."""
         rows = self._database.rows("SELECT state, count(*) AS segments FROM segments GROUP BY state")
@@ -233,13 +242,13 @@ class Segments:
     ) -> list[Segment]:
         # One query a state: each walks the index and stops at the limit, however long the backlog is.
         query = (
-            "SELECT * FROM segments WHERE state = ? AND (retry_at IS NULL OR retry_at <= ?)"
+            "SELECT * FROM segments WHERE state = ? AND (retry_at IS NULL OR retry_at NOT BETWEEN ? AND ?)"
             " ORDER BY start_at DESC LIMIT ?"
             if newest_first
-            else "SELECT * FROM segments WHERE state = ? AND (retry_at IS NULL OR retry_at <= ?)"
+            else "SELECT * FROM segments WHERE state = ? AND (retry_at IS NULL OR retry_at NOT BETWEEN ? AND ?)"
             " ORDER BY start_at LIMIT ?"
         )
-        found = [s for state in states for s in self._select(query, (state, to_column(now), limit))]
+        found = [s for state in states for s in self._select(query, (state, *waiting(now), limit))]
         return sorted(found, key=_start, reverse=newest_first)[:limit]
 
     def _select(self, query: str, parameters: tuple[object, ...]) -> list[Segment]:

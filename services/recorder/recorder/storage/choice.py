@@ -9,7 +9,6 @@ import httpx
 from recorder.settings import Settings, store_folder
 from recorder.storage.brokered import Brokered
 from recorder.storage.files import Folder
-from recorder.storage.gcs import API_ROOT, Bucket, Credentials
 from recorder.storage.interface import Storage
 from recorder.storage.resumable import Patience
 
@@ -34,6 +33,9 @@ def _store(settings: Settings, client: httpx.AsyncClient) -> Storage:
         return Brokered(client, chunk_bytes=chunk_bytes, patience=patience)
     if url.startswith("file://"):
         return Folder(store_folder(url))
+    # Google's libraries cost 10 MB: only a recorder that has credentials of its own loads them.
+    from recorder.storage.gcs import API_ROOT, Bucket, Credentials
+
     emulator = settings.storage_emulator_host
     # An emulator asks for no credentials; Google always does, the machine's own where no file is named.
     needs_none = emulator is not None and settings.gcp_credentials_path is None

@@ -47,9 +47,8 @@ class Folder:
             await self._off_loop(partial.unlink)
             await upload.check_content()
             raise StorageUnavailable("what was read back differs from what was written: check that disk")
-        await self._off_loop(_publish, partial, target)
-        # Again and from the final name: another writer may have been first.
-        await self._off_loop(self._compare, target, upload)
+        if not await self._off_loop(_publish, partial, target):
+            await self._off_loop(self._compare, target, upload)  # another writer was first
         return GENERATION
 
     async def check(self) -> None:
@@ -120,11 +119,13 @@ def _sync(partial: Path) -> None:
         os.close(descriptor)
 
 
-def _publish(partial: Path, target: Path) -> None:
+def _publish(partial: Path, target: Path) -> bool:
+    """Gives the file its name, durably; False if the name was taken meanwhile."""
+    is_first = True
     try:
         os.link(partial, target)  # unlike rename, never replaces what is there
     except FileExistsError:
-        pass
+        is_first = False
     except OSError as error:
         if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS}:
             raise
@@ -132,6 +133,7 @@ def _publish(partial: Path, target: Path) -> None:
         partial.rename(target)
     partial.unlink(missing_ok=True)
     sync_folders(target.parent)
+    return is_first
 
 
 def sync_folders(folder: Path, levels: int = 6) -> None:
