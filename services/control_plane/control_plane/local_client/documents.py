@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response, Security
+from fastapi import APIRouter, Depends, Header, Query, Request, Response, Security
 
 from camfleet_contract.cameras import Camera
 from camfleet_contract.configuration import RecorderConfig, Schedule
@@ -22,10 +22,20 @@ _DEBOUNCE_SECONDS = 0.02
 _ETAG = refusals.etag_header()
 _IGNORED = "Accepted in any form and ignored: the token tells who calls, and the answer is always complete."
 
+
+def _told_in_the_document(
+    if_none_match: Annotated[
+        str | None, Header(description="The ETag of the version that the caller has, or several, or `*`.")
+    ] = None,
+) -> None:
+    """Only for the documentation: `conditional` reads the header, which may come in several lines."""
+    del if_none_match
+
+
 router = APIRouter(
     tags=["configuration"],
     route_class=TokenRoute,
-    dependencies=[Security(bearer)],
+    dependencies=[Security(bearer), Depends(_told_in_the_document)],
     responses=refusals.ALWAYS | refusals.NOT_MODIFIED,
 )
 
