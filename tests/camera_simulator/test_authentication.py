@@ -12,7 +12,15 @@ from tests.camera_simulator.viewing import watch
 
 AWKWARD = "p w@:/%?#"
 SPECS = [
-    CameraSpec(name=scheme, picture_name="x", loop_seconds=1, user="us er@", password=AWKWARD, authentication=scheme)
+    CameraSpec(
+        name=scheme,
+        picture_name="x",
+        gop_frames=5,
+        loop_seconds=1,
+        user="us er@",
+        password=AWKWARD,
+        authentication=scheme,
+    )
     for scheme in (Authentication.BASIC, Authentication.DIGEST)
 ]
 

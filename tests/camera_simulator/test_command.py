@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,19 @@ class Running:
 
 @pytest.fixture
 async def running(media_cache: Path) -> AsyncIterator[Running]:
+    async with _served(media_cache) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+async def unharmed(media_cache: Path) -> AsyncIterator[Running]:
+    """One process for all orders that must change nothing."""
+    async with _served(media_cache) as served:
+        yield served
+
+
+@asynccontextmanager
+async def _served(media_cache: Path) -> AsyncIterator[Running]:
     cameras = ["--camera", "yard:loop_seconds=1,audio=aac", "--camera", "a/b:loop_seconds=1,user=me"]
     options = ["--port", "0", "--control-port", "0", "--cache", str(media_cache)]
     process = await asyncio.create_subprocess_exec(
@@ -106,12 +120,13 @@ async def test_faults_come_by_http(running: Running) -> None:
     ],
 )
 async def test_bad_orders_are_refused_with_the_reason(
-    running: Running, path: str, body: object, content_type: str, status: int
+    unharmed: Running, path: str, body: object, content_type: str, status: int
 ) -> None:
-    answer = await running.post(path, body, content_type)
+    before = await unharmed.get("/cameras")
+    answer = await unharmed.post(path, body, content_type)
     assert answer.status_code == status
     assert answer.json()["detail"]
-    assert len(await running.get("/cameras")) == 2
+    assert await unharmed.get("/cameras") == before
 
 
 @pytest.mark.parametrize(
@@ -139,4 +154,5 @@ def test_a_camera_is_written_as_name_and_pairs() -> None:
         rtcp_interval_seconds=0.5,
         user="me",
         password="secret",
+        sent_limit=0,
     )

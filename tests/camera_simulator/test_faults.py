@@ -12,7 +12,7 @@ from camera_simulator import AudioCodec, Camera, CameraSimulator, CameraSpec, Fa
 from tests.camera_simulator.rtsp_client import connected
 from tests.camera_simulator.viewing import Watched, watch
 
-SPEC = CameraSpec(name="yard", audio=AudioCodec.PCM_ALAW, fps=50, loop_seconds=1, own_port=True)
+SPEC = CameraSpec(name="yard", audio=AudioCodec.PCM_ALAW, fps=50, gop_frames=10, loop_seconds=1, own_port=True)
 LONG = 100_000
 
 

@@ -11,9 +11,15 @@ from camera_simulator import AudioCodec, CameraSimulator, CameraSpec, VideoCodec
 
 LIMIT_SECONDS = 60
 SPECS = [
-    CameraSpec(name="first", audio=AudioCodec.AAC, loop_seconds=1, user="admin", password="secret"),
+    CameraSpec(name="first", audio=AudioCodec.AAC, gop_frames=5, loop_seconds=1, user="admin", password="secret"),
     CameraSpec(
-        name="second", codec=VideoCodec.H265, audio=AudioCodec.PCM_MULAW, loop_seconds=1, user="u", password="p"
+        name="second",
+        codec=VideoCodec.H265,
+        audio=AudioCodec.PCM_MULAW,
+        gop_frames=5,
+        loop_seconds=1,
+        user="u",
+        password="p",
     ),
 ]
 

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,9 +12,14 @@ import pytest
 from camera_simulator import Camera, CameraSimulator, CameraSpec
 from tests.camera_simulator.rtsp_client import connected
 
-SPEC = CameraSpec(name="yard", loop_seconds=1)
+SPEC = CameraSpec(name="yard", gop_frames=5, loop_seconds=1)
 IMPATIENT = CameraSpec(
-    name="impatient", picture_name="yard", loop_seconds=1, session_timeout_seconds=2, starts_at_keyframe=False
+    name="impatient",
+    picture_name="yard",
+    gop_frames=5,
+    loop_seconds=1,
+    session_timeout_seconds=2,
+    starts_at_keyframe=False,
 )
 TCP = "RTP/AVP/TCP;unicast;interleaved=0-1"
 
@@ -74,9 +80,13 @@ async def test_rtp_info_names_the_first_packet(simulator: CameraSimulator) -> No
         url, seq, rtptime = reply.headers["RTP-Info"].split(";")
         channel, report = await client.packet()
         assert (channel, report[1]) == (1, 200)
+        ntp_seconds, ntp_fraction, report_time = struct.unpack("!III", report[8:20])
         channel, packet = await client.packet()
     sequence, timestamp, _ = struct.unpack("!HII", packet[2:12])
     assert channel == 0
+    # The report ties the same clock to the time of day.
+    assert ntp_seconds + ntp_fraction / 2**32 - 2_208_988_800 == pytest.approx(time.time(), abs=60)
+    assert 0 <= (report_time - timestamp) % 2**32 < 60 * 90_000
     assert url == f"url={simulator.url('yard')}/track0"
     assert (seq, rtptime) == (f"seq={sequence}", f"rtptime={timestamp}")
 

@@ -11,7 +11,15 @@ from camera_simulator import AudioCodec, Camera, CameraSimulator, CameraSpec, Ki
 from tests.camera_simulator.viewing import Watched, watch
 
 COMBINATIONS = [
-    CameraSpec(name=f"{codec}-{audio}-{b_frames}", codec=codec, audio=audio, b_frames=b_frames, fps=50, loop_seconds=1)
+    CameraSpec(
+        name=f"{codec}-{audio}-{b_frames}",
+        codec=codec,
+        audio=audio,
+        b_frames=b_frames,
+        fps=50,
+        gop_frames=25,
+        loop_seconds=1,
+    )
     for codec in VideoCodec
     for audio in AudioCodec
     for b_frames in ((0, 2) if audio is AudioCodec.NONE else (0,))
@@ -70,7 +78,7 @@ def test_every_unit_arrives_unchanged_across_the_loop_seam(
 
 @pytest.mark.parametrize("b_frames", [0, 2])
 async def test_timestamps_go_on_evenly_across_the_loop_seam(b_frames: int, media_cache: Path) -> None:
-    spec = CameraSpec(name="seam", b_frames=b_frames, audio=AudioCodec.AAC, loop_seconds=1)
+    spec = CameraSpec(name="seam", b_frames=b_frames, audio=AudioCodec.AAC, gop_frames=5, loop_seconds=1)
     async with CameraSimulator([spec], cache=media_cache) as simulator:
         watched = await watch(simulator.url("seam"), 60)
 

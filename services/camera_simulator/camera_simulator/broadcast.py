@@ -14,8 +14,6 @@ from camera_simulator.playback import Cursor
 from camera_simulator.specs import VIDEO_CLOCK_HZ, CameraSpec, Clock
 from camera_simulator.viewers import Viewer
 
-SENT_LIMIT = 200_000
-
 
 class SentUnit(NamedTuple):
     """An access unit that was handed to a viewer's connection."""
@@ -37,7 +35,7 @@ class Broadcast(Observable):
     def __init__(self, spec: CameraSpec, media: Media) -> None:
         super().__init__()
         self.viewers: set[Viewer] = set()
-        self.sent: deque[SentUnit] = deque(maxlen=SENT_LIMIT)
+        self.sent: deque[SentUnit] = deque(maxlen=spec.sent_limit)
         self.sent_count: Counter[Kind] = Counter()
         self.media = [media]
         self.is_stalled = False

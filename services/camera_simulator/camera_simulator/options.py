@@ -38,7 +38,10 @@ def parse_camera(text: str, user: str = "", password: str = "") -> CameraSpec:
     pairs = [pair.partition("=") for pair in rest.split(",") if pair]
     if broken := [key for key, equals, _ in pairs if not equals]:
         raise ValueError(f"{name}: {broken[0]!r} is not key=value")
-    values = {"user": user, "password": password} | parse_fields({key: value for key, _, value in pairs})
+    # Nobody outside the process can read what was sent: it isn't kept unless asked for.
+    values: dict[str, Any] = {"user": user, "password": password, "sent_limit": 0} | parse_fields(
+        {key: value for key, _, value in pairs}
+    )
     return CameraSpec(name=name, **values)
 
 

@@ -68,6 +68,8 @@ class CameraSpec:
     rtcp_interval_seconds: float = 5.0
     first_rtp_timestamp: int | None = None
     """RTP time of the camera's start; near 2**32 to see the clock wrap. By default it follows from the seed."""
+    sent_limit: int = 100_000
+    """How many of the units sent last are remembered, at about 200 bytes each."""
     own_port: bool = False
     """Listens on a port of its own, so that it can refuse TCP connections while its neighbours accept them."""
 
@@ -86,6 +88,8 @@ class CameraSpec:
             )
         if min(self.fps, self.gop_frames, self.bitrate_bps, self.loop_seconds, self.session_timeout_seconds) < 1:
             raise ValueError(f"{self.name}: rates and lengths must be at least 1")
+        if min(self.b_frames, self.sent_limit, self.rtcp_interval_seconds) < 0:
+            raise ValueError(f"{self.name}: there is no less than none")
         if self.file is not None and self.clock is Clock.LIVE:
             raise ValueError(f"{self.name}: a file can't carry a live clock")
 
