@@ -13,8 +13,8 @@ from control_plane.fleet.cameras import NewCamera, create_camera
 from control_plane.fleet.clients import create_client
 from control_plane.fleet.schedules import NewSchedule, create_schedule
 from control_plane.fleet.sites import NewSite, create_site
-from control_plane.models import Role
-from control_plane.security.operators import create_operator
+from control_plane.models import Operator, Role
+from control_plane.security.passwords import hash_password
 from control_plane.services import Services
 from tests.console.visitor import PASSWORD, Visitor
 from tests.control_plane.conftest import app, client, server, services, settings
@@ -25,12 +25,17 @@ CAMERA_PASSWORD = "s3cret-of-the-camera"
 URL_PASSWORD = "s3cret-in-the-url"
 
 
+@pytest_asyncio.fixture(scope="session")
+async def password_hash() -> str:
+    """Made once: argon2id is slow on purpose."""
+    return await hash_password(PASSWORD)
+
+
 @pytest_asyncio.fixture
-async def operators(services: Services) -> None:
+async def operators(services: Services, password_hash: str) -> None:
     """One of each role, named like it."""
     async with services.sessions.begin() as session:
-        for role in Role:
-            await create_operator(session, str(role), PASSWORD, role, actor=COMMAND_LINE)
+        session.add_all(Operator(username=str(role), password_hash=password_hash, role=role) for role in Role)
 
 
 @pytest_asyncio.fixture

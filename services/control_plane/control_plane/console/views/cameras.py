@@ -78,7 +78,7 @@ _SECTIONS = (
     (
         "Connection",
         "The recorder puts the stream's URL together from these.",
-        ("ip_address", "port", "rtsp_path", "username", "password", "clear_password"),
+        ("ip_address", "port", "username", "password", "clear_password", "rtsp_path"),
     ),
     (
         "Or a whole URL",

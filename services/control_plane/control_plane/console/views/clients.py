@@ -76,12 +76,22 @@ class ClientView(ConsoleView, model=Client):
     form_class = ClientForm
     lookups = {"site_id": lookups.sites, "camera_ids": lookups.cameras_of_site}
 
-    column_list = ["name", "status", "contact", "site", "cameras_count", "recording", "version"]
-    column_details_list = ["name", "site", "status", "contact", "recording", "version", "address", "created_at", "id"]
+    column_list = ["name", "status", "last_contact", "site", "cameras_count", "recording", "version"]
+    column_details_list = [
+        "name",
+        "site",
+        "status",
+        "last_contact",
+        "recording",
+        "version",
+        "address",
+        "created_at",
+        "id",
+    ]
     column_labels = {
         "name": "Name",
         "status": "Status",
-        "contact": "Last contact",
+        "last_contact": "Last contact",
         "site": "Site",
         "cameras_count": "Cameras",
         "recording": "Active recordings",
@@ -105,13 +115,13 @@ class ClientView(ConsoleView, model=Client):
     )
     column_formatters: ClassVar[Any] = {
         "status": lambda client, _: status(client, _contact_at(client), datetime.now(UTC)),
-        "contact": lambda client, _: display.ago(_contact_at(client), datetime.now(UTC), client.site.timezone),
+        "last_contact": lambda client, _: display.ago(_contact_at(client), datetime.now(UTC), client.site.timezone),
         "cameras_count": lambda client, _, request: request.state.extras[client.id]["cameras"] or display.nothing(),
         "recording": lambda client, _, request: _recordings_link(client, request),
         "version": lambda client, _: _heartbeat(client).get("version") or display.nothing(),
     }
     column_formatters_detail: ClassVar[Any] = column_formatters | {
-        "contact": lambda client, _: _contact_in_full(client),
+        "last_contact": lambda client, _: _contact_in_full(client),
         "address": lambda client, _: (client.contact and client.contact.address) or display.nothing(),
         "created_at": lambda client, _: display.moment(client.created_at, client.site.timezone),
     }

@@ -1,12 +1,12 @@
 """Events in the console: who changed what, and when."""
 
-import json
 import uuid
 from typing import Any, ClassVar
 
 from markupsafe import Markup
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import Request
 
 from control_plane.console import display
 from control_plane.console.filters import ChoiceFilter, ObjectFilter
@@ -14,7 +14,9 @@ from control_plane.console.views.keyset import KeysetView
 from control_plane.models import Event
 
 _SUBJECTS = ("site", "client", "camera", "schedule", "recording", "operator", "api_key", "login")
+_PAGES = {"site", "client", "camera", "schedule", "recording", "operator"}
 _LONGEST_DETAIL = 2000
+_SHORT = 3
 
 
 async def _subject(_session: AsyncSession, id_: uuid.UUID) -> str:
@@ -31,10 +33,11 @@ class EventView(KeysetView, model=Event):
     can_view_details = False
     key = (Event.occurred_at, Event.id)
 
-    column_list = ["occurred_at", "kind", "actor", "address", "detail"]
+    column_list = ["occurred_at", "kind", "subject", "actor", "address", "detail"]
     column_labels = {
         "occurred_at": "When",
         "kind": "What",
+        "subject": "About",
         "actor": "Who",
         "address": "From",
         "detail": "Detail",
@@ -51,6 +54,8 @@ class EventView(KeysetView, model=Event):
     )
     column_formatters: ClassVar[Any] = {
         "occurred_at": lambda event, _: display.moment(event.occurred_at),
+        "subject": lambda event, _, request: _about(event, request),
+        "actor": lambda event, _: event.actor.removeprefix("operator:"),
         "address": lambda event, _: event.address or display.nothing(),
         "detail": lambda event, _: _detail(event),
     }
@@ -65,21 +70,35 @@ class EventView(KeysetView, model=Event):
 
 
 def _detail(event: Event) -> Any:
-    if not event.detail:
-        return display.nothing()
-    changes = [_change(name, value) for name, value in event.detail.items()]
-    return Markup("<br>").join(changes)
+    lines = [_change(name, value) for name, value in event.detail.items()] if event.subject_type != "login" else []
+    if len(lines) <= _SHORT:
+        return Markup("<br>").join(lines) or display.nothing()
+    return Markup("<details><summary>{}</summary>{}</details>").format(
+        f"{len(lines)} fields", Markup("<br>").join(lines)
+    )
 
 
 def _change(name: str, value: Any) -> Markup:
-    label = display.words(name)
+    label = Markup('<span class="text-secondary">{}:</span> ').format(display.words(name))
     if isinstance(value, dict) and set(value) == {"before", "after"}:
-        return Markup('<span class="text-secondary">{}:</span> {} → {}').format(
-            label, _text(value["before"]), _text(value["after"])
-        )
-    return Markup('<span class="text-secondary">{}:</span> {}').format(label, _text(value))
+        return label + f"{_text(value['before'])} → {_text(value['after'])}"
+    return label + _text(value)
 
 
 def _text(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return (text[:_LONGEST_DETAIL] or "–") if value is not None else "–"
+    match value:
+        case None | "" | []:
+            return "–"
+        case list():
+            return ", ".join(_text(one) for one in value)[:_LONGEST_DETAIL]
+        case _:
+            return str(value)[:_LONGEST_DETAIL]
+
+
+def _about(event: Event, request: Request) -> Any:
+    """The subject, as a link to its page; what was deleted leads to a page that says so."""
+    name = event.detail.get("name")
+    text = f"{display.words(event.subject_type)} {name if isinstance(name, str) else str(event.subject_id)[-8:]}"
+    if event.subject_type not in _PAGES:
+        return display.words(event.subject_type)
+    return display.link(request.url_for("admin:details", identity=event.subject_type, pk=str(event.subject_id)), text)
