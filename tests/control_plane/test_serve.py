@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -12,6 +12,10 @@ import pytest
 
 from control_plane.embedded import postmaster, running_url
 from control_plane.embedded.grounds import discard
+from control_plane.events import COMMAND_LINE
+from control_plane.fleet.clients import create_client
+from control_plane.fleet.sites import site_named
+from control_plane.service import RunningService
 from tests.control_plane.commands import run_command, serving
 from tests.control_plane.conftest import SECRET_KEY
 from tests.postgres import Postgres, postgres_server
@@ -26,7 +30,7 @@ def embedded(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture
-def settings(database: str, tmp_path: Path) -> dict[str, str]:
+def environ(database: str, tmp_path: Path) -> dict[str, str]:
     return {"DATABASE_URL": database, "DATA_DIR": str(tmp_path / "data"), "SECRET_KEYS": SECRET_KEY}
 
 
@@ -90,45 +94,45 @@ async def test_a_second_service_on_the_same_data_is_refused(tmp_path: Path, embe
         await first.healthy()
 
 
-async def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path, settings: dict[str, str]) -> None:
-    async with serving(tmp_path, settings=settings) as first:
+async def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path, environ: dict[str, str]) -> None:
+    async with serving(tmp_path, settings=environ) as first:
         await first.healthy()
         port = first.url.rsplit(":", 1)[1]
-        second = await run_command("serve", "--port", port, settings=settings)
+        second = await run_command("serve", "--port", port, settings=environ)
     assert second.code == 1
     assert f"127.0.0.1:{port} can't be used" in second.errors
 
 
-async def test_without_keys_a_database_of_others_is_not_served(settings: dict[str, str]) -> None:
-    refused = await run_command("serve", settings={**settings, "SECRET_KEYS": ""})
+async def test_without_keys_a_database_of_others_is_not_served(environ: dict[str, str]) -> None:
+    refused = await run_command("serve", settings={**environ, "SECRET_KEYS": ""})
     assert refused.code == 1
     assert "SECRET_KEYS is not set" in refused.errors
-    refused = await run_command("serve", settings={**settings, "SECRET_KEYS": "short"})
+    refused = await run_command("serve", settings={**environ, "SECRET_KEYS": "short"})
     assert refused.code == 1
     assert "malformed key" in refused.errors
     assert "short" not in refused.errors
 
 
-async def test_a_database_that_was_not_migrated_is_refused(settings: dict[str, str], postgres: Postgres) -> None:
+async def test_a_database_that_was_not_migrated_is_refused(environ: dict[str, str], postgres: Postgres) -> None:
     async with postgres.database(empty=True) as url:
-        refused = await run_command("serve", settings={**settings, "DATABASE_URL": url})
+        refused = await run_command("serve", settings={**environ, "DATABASE_URL": url})
     assert refused.code == 1
     assert "run `control-plane migrate`" in refused.errors
 
 
-async def test_it_waits_for_a_database_that_comes_late(tmp_path: Path, settings: dict[str, str]) -> None:
+async def test_it_waits_for_a_database_that_comes_late(tmp_path: Path, environ: dict[str, str]) -> None:
     async with postgres_server(tmp_path / "postgres") as own:
         url = own.server.url
         await own.server.stop()
-        async with serving(tmp_path, settings={**settings, "DATABASE_URL": url}) as service:
+        async with serving(tmp_path, settings={**environ, "DATABASE_URL": url}) as service:
             await service.logs("database_not_reached")
             await own.server.start()
             await service.healthy()
 
 
-async def test_it_ends_at_once_while_it_waits_for_the_database(tmp_path: Path, settings: dict[str, str]) -> None:
+async def test_it_ends_at_once_while_it_waits_for_the_database(tmp_path: Path, environ: dict[str, str]) -> None:
     nowhere = "postgresql://me:hunter2@127.0.0.1:1/fleet"
-    async with serving(tmp_path, settings={**settings, "DATABASE_URL": nowhere}) as service:
+    async with serving(tmp_path, settings={**environ, "DATABASE_URL": nowhere}) as service:
         await service.logs("database_not_reached")
         service.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(5):
@@ -136,10 +140,48 @@ async def test_it_ends_at_once_while_it_waits_for_the_database(tmp_path: Path, s
     assert "hunter2" not in service.log.read_text()
 
 
-async def test_json_logs_are_json_and_have_no_query(tmp_path: Path, settings: dict[str, str]) -> None:
+async def test_whoever_waits_for_news_is_answered_at_once_when_it_ends(server: RunningService) -> None:
+    async with server.services.sessions.begin() as session:
+        site = await site_named(session, "Berlin", actor=COMMAND_LINE)
+        _, token = await create_client(session, "Yard", site.id, actor=COMMAND_LINE)
+    headers = {"Authorization": f"Bearer {token.text}"}
+    async with asyncio.timeout(10), httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+        config = "/v0/api/local-client/config"
+        etag = (await client.get(config)).headers["etag"]
+        waiting = asyncio.create_task(client.get(f"{config}?wait=25", headers={"If-None-Match": etag}, timeout=60))
+        while server.services.config_changes.waiting == 0:  # noqa: ASYNC110 - nobody tells when somebody begins to wait
+            await asyncio.sleep(0.01)
+        server.stop()
+        assert (await waiting).status_code == 304
+        await server.ended()
+
+
+async def test_a_caller_with_a_huge_body_reads_the_answer(tmp_path: Path, environ: dict[str, str]) -> None:
+    made = await run_command("create-client", "Yard", "--site", "Berlin", settings=environ)
+    token = made.output.splitlines()[-1]
+    huge = b"[" + b" " * 10_000_000 + b"]"
+    async with serving(tmp_path, settings=environ) as service, httpx.AsyncClient(timeout=30) as client:
+        await service.healthy()
+        for name, status in ((token, 413), ("cfr_unknown", 401)):
+            for content in (huge, in_pieces(huge)):
+                response = await client.post(
+                    f"{service.url}/v0/api/local-client/heartbeat",
+                    content=content,
+                    headers={"Authorization": f"Bearer {name}", "Content-Type": "application/json"},
+                )
+                assert response.status_code == status
+                assert isinstance(response.json()["detail"], str)
+
+
+async def in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), 65536):
+        yield body[start : start + 65536]
+
+
+async def test_json_logs_are_json_and_have_no_query(tmp_path: Path, environ: dict[str, str]) -> None:
     import json
 
-    async with serving(tmp_path, settings={**settings, "LOG_FORMAT": "json"}) as service:
+    async with serving(tmp_path, settings={**environ, "LOG_FORMAT": "json"}) as service:
         await service.healthy()
         async with httpx.AsyncClient() as client:
             await client.get(f"{service.url}/nowhere?token=hunter2", headers={"X-Request-ID": "mine"})

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 _DATABASE_SECONDS = 60.0
 # Another command that had to start the embedded database lets go of it again within seconds.
-_TURN_SECONDS = 10.0
+_TURN_SECONDS = 5.0
 
 
 class StartError(Exception):
