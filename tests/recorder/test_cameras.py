@@ -16,6 +16,7 @@ from camfleet_contract.recordings import RecordingStatus
 from recorder.audio import AudioPolicy
 from recorder.cameras import Cameras, Capturing
 from recorder.capture import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, REFUSED_RETRY_SECONDS, retry_seconds
+from recorder.coverage import SMALLEST
 from recorder.errors import AlreadyRecording, CameraUnreachable, PasswordRefused, UnknownCamera
 from recorder.spool import SegmentState, Spool
 from tests.recorder.rig import always, camera, config, once, running, sealed, until, whole_second
@@ -43,9 +44,7 @@ async def test_a_camera_that_drops_is_recorded_again_in_the_same_recording_and_t
     before = max((s for s in segments if s.start < dropped), key=lambda s: s.end)
     hole = after.start - before.end
     gaps = [gap for gap in spool.gaps.to_report(datetime.now(UTC)) if gap.start >= before.end]
-    assert sum((gap.end - gap.start for gap in gaps), timedelta()) == (
-        hole if hole >= timedelta(seconds=1) else timedelta()
-    )
+    assert sum((gap.end - gap.start for gap in gaps), timedelta()) == (hole if hole >= SMALLEST else timedelta())
     assert all(gap.cause is GapCause.CAMERA_UNREACHABLE for gap in gaps)
 
 

@@ -18,10 +18,9 @@ from recorder.audio import AudioPolicy
 from recorder.capture import Capture
 from recorder.clock import Clock, SystemClock
 from recorder.coverage import Coverage
-from recorder.errors import AlreadyRecording, SpoolError, UnknownCamera
+from recorder.errors import AlreadyRecording, UnknownCamera
 from recorder.journal import Journal
-from recorder.outages import boot_id, outages, why_down
-from recorder.recovery import recover
+from recorder.last_run import LastRun
 from recorder.sealing import Sealer
 from recorder.spool import Recording, Spool
 from recorder.stream import OPEN_SECONDS, READ_SECONDS, Transport
@@ -89,9 +88,7 @@ class Cameras:
         self._stopped: frozenset[object] = frozenset()
         self._known: dict[object, datetime] = {}
         self._cameras: dict[UUID, _Camera] = {}
-        self._interrupted: list[Recording] = []
-        self._cause = why_down(spool.last_boot(), boot_id())
-        self._is_recovered = self._is_accounted = False
+        self._last_run = LastRun(spool)
         self._accounted_at: datetime | None = None
         self._changed = asyncio.Event()
         # One desk: convergence never runs twice at a time, and never on the event loop.
@@ -182,7 +179,7 @@ class Cameras:
         every = [run for camera_runs in runs.values() for run in camera_runs]
         self._known = {run.key: self._known.get(run.key, now) for run in every}
         try:
-            obstacle = self._obstacle(config, now)
+            obstacle = self._last_run.obstacle(config, now)
             streams = wanted(config, every, now) if not obstacle else set()
             admitted = self._admitted(streams, runs)
             for camera_id in set(self._cameras) - {stream.camera_id for stream in admitted}:
@@ -195,31 +192,6 @@ class Cameras:
             # The captures that run go on by their plans; a full disk passes.
             log.exception("converging_failed")
         return next_boundary(every, now)
-
-    def _obstacle(self, config: RecorderConfig, now: datetime) -> str:
-        """Recover what the last run left; why that isn't possible yet."""
-        if not self._is_recovered:
-            try:
-                self._interrupted = self._spool.recordings.open()
-                recover(self._spool, self._cause)
-            except (SpoolError, OSError) as error:
-                log.error("spool_unusable", reason=str(error))  # noqa: TRY400  # the reason says it all
-                return str(error)
-            self._is_recovered = True
-            self._spool.mark_boot(boot_id())
-        alive = self._spool.last_alive()
-        if not self._is_accounted and alive is not None and alive < now:
-            self._spool.gaps.add(
-                outages(
-                    config,
-                    self._interrupted,
-                    self._spool.segments.last_footage(),
-                    Interval(start=alive, end=now),
-                    self._cause,
-                )
-            )
-        self._is_accounted = True
-        return ""
 
     def _admitted(self, streams: Iterable[Stream], runs: dict[UUID, tuple[Run, ...]]) -> list[Stream]:
         """As many as allowed; those that run stay."""
@@ -284,8 +256,8 @@ class Cameras:
             return
         for camera in self._cameras.values():
             camera.journal.coverage.flush(now)
-        if self._is_accounted:
-            self._spool.mark_alive(now)
+            camera.journal.salvage()
+        self._last_run.mark_alive(now)
         self._accounted_at = now
 
     def _begin(self, run: Run) -> Recording:
@@ -324,8 +296,7 @@ class Cameras:
             )
             camera.journal.coverage.over(now)
         is_sealed = self._sealer.close(_SEAL_SECONDS)
-        if self._is_accounted:
-            self._spool.mark_alive(now)
+        self._last_run.mark_alive(now)
         if is_sealed:
-            self._spool.mark_boot("")
+            self._last_run.mark_ended()
         log.info("cameras_stopped", sealed=is_sealed)

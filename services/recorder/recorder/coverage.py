@@ -11,8 +11,8 @@ from recorder.spool import MissedFootage
 from recorder.spool.gaps import Gaps
 from recorder.wanted import Run
 
-SMALLEST = timedelta(seconds=1)
-"""Shorter holes are not worth a row; the frame distance is one."""
+SMALLEST = timedelta(milliseconds=250)
+"""Shorter holes are not worth a row: the distance of two frames is one."""
 
 _NO_REASON = (GapCause.CAMERA_UNREACHABLE, "The camera had not sent its first picture yet.")
 

@@ -8,13 +8,15 @@ from uuid import UUID
 import structlog
 from uuid_utils.compat import uuid7
 
+from camfleet_contract.gaps import GapCause
 from camfleet_contract.recordings import RecordingStatus
 from recorder.clock import Clock
 from recorder.coverage import Coverage
 from recorder.errors import CameraError
+from recorder.recovery import recover_open
 from recorder.sealing import Sealer
 from recorder.segments import SegmentWriter
-from recorder.spool import Recording, Spool
+from recorder.spool import Recording, Segment, Spool
 from recorder.wanted import Run
 
 log = structlog.get_logger(__name__)
@@ -43,6 +45,7 @@ class Journal:
         self._lock = threading.RLock()
         """The camera's thread and the supervisor both begin and finish."""
         self._sealer = sealer
+        self._unsealed: list[Segment] = []
         self._on_sealed = on_sealed
 
     def begin(self, run: Run, known_since: datetime) -> UUID:
@@ -80,7 +83,12 @@ class Journal:
         """Finish the segment, later and elsewhere."""
 
         def job() -> None:
-            segment = writer.seal(start, end)
+            try:
+                segment = writer.seal(start, end)
+            except Exception:
+                # Fragments are on the disk, the row is open: `salvage` tries until the disk works again.
+                self._unsealed.append(writer.segment)
+                raise
             if segment is not None and segment.sealed is not None:
                 log.info(
                     "segment_sealed",
@@ -92,6 +100,23 @@ class Journal:
                 self._on_sealed()
 
         self._sealer.submit(self.camera_id, job)
+
+    def salvage(self) -> None:
+        """Seal what couldn't be sealed when its time had come."""
+        unsealed, self._unsealed = self._unsealed, []
+
+        def job() -> None:
+            while unsealed:
+                try:
+                    recover_open(self.spool, unsealed[0], GapCause.DISK_FULL)
+                except Exception:
+                    self._unsealed = unsealed + self._unsealed
+                    raise
+                unsealed.pop(0)
+            self._on_sealed()
+
+        if unsealed:
+            self._sealer.submit(self.camera_id, job)
 
     def failed(self, error: CameraError) -> None:
         """The camera gives no footage for this reason."""

@@ -38,7 +38,7 @@ def recover(spool: Spool, cause: GapCause) -> Recovered:
     spool.check_disk()
     sealed = lost = adopted = 0
     for segment in spool.segments.in_state(SegmentState.OPEN):
-        if _recover_open(spool, segment, cause):
+        if recover_open(spool, segment, cause):
             sealed += 1
         else:
             lost += 1
@@ -60,7 +60,7 @@ def recover(spool: Spool, cause: GapCause) -> Recovered:
     return found
 
 
-def _recover_open(spool: Spool, segment: Segment, cause: GapCause) -> bool:
+def recover_open(spool: Spool, segment: Segment, cause: GapCause) -> bool:
     """Seal what is there of a segment. False if that is nothing."""
     final, part = spool.segments.file(segment), spool.segments.open_file(segment)
     contents = None
@@ -143,7 +143,7 @@ def _adopt(spool: Spool, path: Path) -> bool:
     target = spool.segments.open_file(segment)
     target.parent.mkdir(parents=True, exist_ok=True)
     path.rename(target)
-    return _recover_open(spool, segment, GapCause.DISK_MISSING)
+    return recover_open(spool, segment, GapCause.DISK_MISSING)
 
 
 def _clear_leftover(path: Path) -> None:
