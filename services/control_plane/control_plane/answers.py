@@ -23,7 +23,8 @@ from control_plane.errors import Conflict, FieldProblem, Invalid, RefusedError, 
 log = structlog.get_logger()
 
 # PostgreSQL's SQLSTATE, by class or as a whole (its manual, appendix A): what passes by itself.
-_PASSING = ("08", "53", "57", "40", "55P03", "25006", "25P03", "25P04", "58")
+# Some of it an operator must mend, but not the caller: a password that was changed, a database that takes nobody in.
+_PASSING = ("08", "28", "3D", "53", "55000", "57", "40", "55P03", "25006", "25P03", "25P04", "58")
 _CONSTRAINT = "23"
 _DATA = ("22", "54")
 

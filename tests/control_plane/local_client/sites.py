@@ -16,6 +16,17 @@ from control_plane.service import RunningService
 
 OPERATOR = Actor("operator:test")
 API = "/v0/api/local-client"
+CALLS = [
+    ("GET", "schedules"),
+    ("GET", "cameras"),
+    ("GET", "config"),
+    ("POST", "heartbeat"),
+    ("POST", "recordings/register"),
+    ("POST", "recordings/status"),
+    ("POST", "segments/offer"),
+    ("POST", "gaps"),
+]
+"""Every call that needs a token."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,19 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.control_plane.local_client.sites import API, Place, Recorder
+from tests.control_plane.local_client.sites import API, CALLS, Place, Recorder
 from tests.control_plane.local_client.statements import counted_statements
 
-CALLS = [
-    ("GET", "schedules"),
-    ("GET", "cameras"),
-    ("GET", "config"),
-    ("POST", "heartbeat"),
-    ("POST", "recordings/register"),
-    ("POST", "recordings/status"),
-    ("POST", "segments/offer"),
-    ("POST", "gaps"),
-]
 BODIES = ["heartbeat", "recordings/status", "segments/offer", "gaps"]
 SOME_ID = "01936f3e-8a11-7b02-8d11-52c6e1f0a902"
 JSON = {"Content-Type": "application/json"}

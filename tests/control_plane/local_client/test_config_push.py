@@ -15,6 +15,7 @@ from sqlalchemy import text
 from control_plane.service import running_service
 from control_plane.settings import Settings
 from tests.control_plane.local_client.sites import API, Place, Recorder
+from tests.control_plane.local_client.statements import counted_statements
 from tests.control_plane.tasks import in_a_task
 
 END_LISTENING = """
@@ -173,10 +174,15 @@ async def test_a_token_that_is_revoked_meanwhile_gets_no_news(place: Place, reco
 
 async def test_a_heartbeat_tells_whether_the_configuration_changed(place: Place, recorder: Recorder) -> None:
     revision = (await recorder.get("config")).json()["revision"]
-    for name, changed in (("Yard", False), ("Renamed", True)):
-        await place.rows("UPDATE cameras SET name = :name", name=name)
-        response = await recorder.post("heartbeat", json={"config_revision": revision})
-        assert response.json()["config_changed"] is changed
+    told = {"config_revision": revision}
+    assert (await recorder.post("heartbeat", json=told)).json()["config_changed"] is False
+    with counted_statements(place.service.services.engine) as statements:
+        assert (await recorder.post("heartbeat", json=told)).json()["config_changed"] is False
+    assert len(statements) == 2
+    async with waiting(place, recorder) as request:
+        await place.rows("UPDATE cameras SET name = 'Renamed'")
+        await request
+    assert (await recorder.post("heartbeat", json=told)).json()["config_changed"] is True
     assert (await recorder.post("heartbeat", json={})).json()["config_changed"] is False
 
 

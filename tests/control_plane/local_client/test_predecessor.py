@@ -92,26 +92,26 @@ async def test_its_whole_life(place: Place, camera_id: uuid.UUID, recorder: Reco
     }
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "",
-        "client_id=&last_sync=",
-        "client_id=unknown&last_sync=yesterday",
-        "last_sync=2026-03-01T20:00:00",
-        "last_sync=2999-01-01T00:00:00%2B00:00",
-        "client_id=a&client_id=b&last_sync=1&last_sync=2",
-        "client_id=%00%ff&last_sync=%f0%9f%8e%a5&nonsense[]=1",
-    ],
-)
+ODD_QUERIES = [
+    "",
+    "client_id=&last_sync=",
+    "client_id=unknown&last_sync=yesterday",
+    "last_sync=2026-03-01T20:00:00",
+    "last_sync=2999-01-01T00:00:00%2B00:00",
+    "client_id=a&client_id=b&last_sync=1&last_sync=2",
+    "client_id=%00%ff&last_sync=%f0%9f%8e%a5&nonsense[]=1",
+]
+
+
 @pytest.mark.parametrize("path", ["schedules", "cameras"])
 async def test_whatever_it_asks_for_it_gets_the_whole_list(
-    place: Place, camera_id: uuid.UUID, recorder: Recorder, path: str, query: str
+    place: Place, camera_id: uuid.UUID, recorder: Recorder, path: str
 ) -> None:
     await place.schedule(camera_id)
-    response = await recorder.get(f"{path}?{query}")
-    assert response.status_code == 200
-    assert len(response.json()) == 1
+    for query in ODD_QUERIES:
+        response = await recorder.get(f"{path}?{query}")
+        assert response.status_code == 200, query
+        assert len(response.json()) == 1
 
 
 async def test_only_what_it_may_record_is_listed_newest_first(
@@ -203,24 +203,20 @@ async def test_an_answer_without_news_is_a_sign_of_life_too(place: Place, record
     assert contact["is_fresh"]
 
 
-@pytest.mark.parametrize(
-    "path", ["health", "schedules", "cameras", "heartbeat", "recordings/register", "gaps", "config"]
-)
-async def test_nothing_is_ever_redirected(recorder: Recorder, path: str) -> None:
-    for method in ("GET", "POST"):
-        response = await recorder.http.request(method, f"{API}/{path}/")
-        assert response.status_code == 404
-        assert response.json() == {"detail": "Not Found"}
+async def test_nothing_is_ever_redirected(recorder: Recorder) -> None:
+    for path in ("health", "schedules", "cameras", "heartbeat", "recordings/register", "gaps", "config"):
+        for method in ("GET", "POST"):
+            response = await recorder.http.request(method, f"{API}/{path}/")
+            assert response.status_code == 404
+            assert response.json() == {"detail": "Not Found"}
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [("HEAD", "schedules"), ("DELETE", "schedules"), ("POST", "cameras"), ("GET", "heartbeat"), ("PUT", "gaps")],
-)
-async def test_another_method_is_405(recorder: Recorder, method: str, path: str) -> None:
-    response = await recorder.http.request(method, f"{API}/{path}")
-    assert response.status_code == 405
-    assert response.headers["Content-Type"] == "application/json"
+async def test_another_method_is_405(recorder: Recorder) -> None:
+    for call in ("HEAD schedules", "DELETE schedules", "POST cameras", "GET heartbeat", "PUT gaps", "HEAD health"):
+        method, path = call.split()
+        response = await recorder.http.request(method, f"{API}/{path}")
+        assert response.status_code == 405, call
+        assert response.headers["Content-Type"] == "application/json"
 
 
 async def test_both_documents_are_there(place: Place) -> None:

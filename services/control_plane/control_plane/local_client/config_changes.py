@@ -31,6 +31,7 @@ class ConfigChanges:
 
     def __init__(self) -> None:
         self._waiting: dict[uuid.UUID, set[asyncio.Event]] = {}
+        self._revisions: dict[uuid.UUID, str] = {}
         self._closed = False
         self._is_listening = asyncio.Event()
         self.reading_turn = asyncio.Semaphore(_READING_AT_ONCE)
@@ -61,13 +62,24 @@ class ConfigChanges:
         """Whether the process is about to end, so that nobody should wait any more."""
         return self._closed
 
+    def remember(self, client_id: uuid.UUID, revision: str, changed: asyncio.Event) -> None:
+        """Keep the revision that was read while `changed` was watched, until the next change."""
+        if self._is_listening.is_set() and not changed.is_set():
+            self._revisions[client_id] = revision
+
+    def newest_revision(self, client_id: uuid.UUID) -> str | None:
+        """The revision as it was last read, if nothing changed since as far as we hear."""
+        return self._revisions.get(client_id)
+
     def changed(self, client_id: uuid.UUID) -> None:
         """Wake those who wait for this recorder's configuration."""
+        self._revisions.pop(client_id, None)
         for event in self._waiting.get(client_id, ()):
             event.set()
 
     def all_changed(self) -> None:
         """Wake everybody: something may have been missed."""
+        self._revisions.clear()
         for events in self._waiting.values():
             for event in events:
                 event.set()
@@ -108,6 +120,7 @@ class ConfigChanges:
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("config_push_interrupted", error=type(error).__name__)
             self._is_listening.clear()
+            self._revisions.clear()
             await asyncio.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)])
             failures += 1
 

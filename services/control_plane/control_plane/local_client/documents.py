@@ -105,6 +105,7 @@ async def config(
         while True:
             changed.clear()
             newest = await _read_config(shared, caller.client_id)
+            shared.config_changes.remember(caller.client_id, newest.revision, changed)
             etag = f'"{newest.revision}"'
             if not has_newest(request, etag) or shared.config_changes.is_closed:
                 break
@@ -115,7 +116,8 @@ async def config(
             except TimeoutError:
                 break
             # The wait may have been long: the token may be revoked by now.
-            await identify(request)
+            async with shared.config_changes.reading_turn:
+                await identify(request)
     return document(request, newest.model_dump_json().encode(), etag)
 
 

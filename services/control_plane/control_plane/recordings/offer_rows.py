@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from camfleet_contract.segments import SegmentOffer
 from control_plane.models import ClientCamera, Recording, SegmentState, UploadSession
@@ -140,6 +140,11 @@ async def write_outcomes(
             delete(UploadSession).where(UploadSession.client_id == client_id, UploadSession.segment_id.in_(done))
         )
     return {key_of(outcome.offer) for outcome in news} - written
+
+
+async def delete_expired_uploads(connection: AsyncConnection, now: datetime) -> None:
+    """Forget the upload sessions that nobody can use any more; those of stored segments are gone already."""
+    await connection.execute(delete(UploadSession).where(UploadSession.expires_at < now))
 
 
 async def _read_recordings(
