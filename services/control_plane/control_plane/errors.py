@@ -47,6 +47,12 @@ class Conflict(RefusedError):
     status = 409
 
 
+class NotJson(RefusedError):
+    """The body does not say that it is JSON: what curl sends without a Content-Type of its own."""
+
+    status = 415
+
+
 class Invalid(RefusedError):
     """The request makes no sense; each problem names its field."""
 

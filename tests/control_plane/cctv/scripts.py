@@ -15,8 +15,12 @@ class Script:
     key: str | None
     bodies: list[str] = field(default_factory=list)
 
-    async def call(self, method: str, path: str, body: object = None, **options: Any) -> httpx.Response:
+    async def call(
+        self, method: str, path: str, body: object = None, *, media_type: str | None = None, **options: Any
+    ) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        if media_type is not None:
+            headers["Content-Type"] = media_type
         if body is not None:
             options["json"] = body
         answer = await self.http.request(method, BASE + path, headers=headers, **options)

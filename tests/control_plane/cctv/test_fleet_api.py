@@ -189,7 +189,7 @@ async def test_a_camera_that_makes_no_sense_is_refused_at_its_field(
 
 
 async def test_half_a_surrogate_pair_is_refused(admin: Script) -> None:
-    answer = await admin.call("POST", "sites/", content=rb'{"name": "\ud800"}')
+    answer = await admin.call("POST", "sites/", content=rb'{"name": "\ud800"}', media_type="application/json")
     assert answer.status_code == 422, answer.text
 
 
@@ -257,5 +257,17 @@ async def test_ids_that_are_none_are_refused_and_unknown_ones_not_found(admin: S
 
 async def test_bodies_that_are_no_json_objects_are_refused(admin: Script) -> None:
     for content in (b"", b"{", b"[]", b'"x"', b"null", b"\xff", b"[" * 100_000):
-        answer = await admin.call("POST", "sites/", content=content)
+        answer = await admin.call("POST", "sites/", content=content, media_type="application/json")
         assert answer.status_code in {400, 422}, answer.text
+
+
+async def test_a_body_that_does_not_say_it_is_json_gets_a_hint(admin: Script) -> None:
+    for media_type in ("application/x-www-form-urlencoded", "text/plain", ""):
+        answer = await admin.call("POST", "sites/", content=b'{"name": "Harbour"}', media_type=media_type)
+        assert answer.status_code == 415
+        assert answer.json() == {
+            "detail": "Send the body as JSON, with the header Content-Type: application/json.",
+        }
+    body = b'{"name": "Harbour"}'
+    answer = await admin.call("POST", "sites/", content=body, media_type="application/json; charset=utf-8")
+    assert answer.status_code == 201

@@ -20,7 +20,7 @@ from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
-from control_plane.errors import Forbidden, Unauthorized
+from control_plane.errors import Forbidden, NotJson, Unauthorized
 from control_plane.events import Actor
 from control_plane.models import Role
 from control_plane.security.api_keys import recognize_api_key
@@ -50,12 +50,20 @@ class KeyRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Put the check of the key before what FastAPI does."""
         handle = super().get_route_handler()
+        wants_body = self.body_field is not None
 
         async def handle_known(request: Request) -> Response:
             request.state.caller = await _caller(request)
+            if wants_body and not _is_json(request.headers.get("content-type", "")):
+                raise NotJson("Send the body as JSON, with the header Content-Type: application/json.")
             return await handle(request)
 
         return handle_known
+
+
+def _is_json(content_type: str) -> bool:
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
 
 
 async def _caller(request: Request) -> Caller:

@@ -10,7 +10,7 @@ from control_plane.cctv import examples
 from control_plane.cctv.answers import CameraAnswer
 from control_plane.cctv.callers import KeyRoute, OperatorActor
 from control_plane.cctv.paging import IdCursor, Limit, NameSearch, Page, containing, page_by_id
-from control_plane.cctv.refusals import CONFLICT, FORBIDDEN, NOT_FOUND
+from control_plane.cctv.refusals import CONFLICT, FORBIDDEN, NOT_FOUND, NOT_JSON
 from control_plane.database import Session
 from control_plane.fleet import cameras
 from control_plane.fleet.cameras import CameraChange, NewCamera, secret_columns
@@ -43,7 +43,7 @@ async def list_cameras(
     return Page(items=[CameraAnswer.of(camera, services.secrets) for camera in found], next_cursor=next_cursor)
 
 
-@router.post("/cameras/", status_code=status.HTTP_201_CREATED, responses=FORBIDDEN)
+@router.post("/cameras/", status_code=status.HTTP_201_CREATED, responses=FORBIDDEN | NOT_JSON)
 async def create_camera(
     session: Session,
     services: Shared,
@@ -61,7 +61,7 @@ async def show_camera(session: Session, services: Shared, camera_id: UUID) -> Ca
     return CameraAnswer.of(await cameras.find_camera(session, camera_id), services.secrets)
 
 
-@router.patch("/cameras/{camera_id}/", responses=FORBIDDEN | NOT_FOUND | CONFLICT)
+@router.patch("/cameras/{camera_id}/", responses=FORBIDDEN | NOT_JSON | NOT_FOUND | CONFLICT)
 async def change_camera(
     session: Session,
     services: Shared,

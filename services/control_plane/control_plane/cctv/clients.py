@@ -14,7 +14,7 @@ from control_plane.cctv import examples
 from control_plane.cctv.answers import ClientAnswer, NewClientAnswer, RevokedAnswer, TokenAnswer
 from control_plane.cctv.callers import AdminActor, KeyRoute, OperatorActor
 from control_plane.cctv.paging import IdCursor, Limit, NameSearch, Page, containing, page_by_id
-from control_plane.cctv.refusals import CONFLICT, FORBIDDEN, NOT_FOUND
+from control_plane.cctv.refusals import CONFLICT, FORBIDDEN, NOT_FOUND, NOT_JSON
 from control_plane.database import Session
 from control_plane.fleet import clients
 from control_plane.fleet.clients import ClientChange, NewClient
@@ -53,7 +53,7 @@ async def list_clients(
     return Page(items=await _answers(session, found, now), next_cursor=next_cursor)
 
 
-@router.post("/clients/", status_code=status.HTTP_201_CREATED, responses=FORBIDDEN)
+@router.post("/clients/", status_code=status.HTTP_201_CREATED, responses=FORBIDDEN | NOT_JSON)
 async def create_client(
     session: Session,
     services: Shared,
@@ -76,7 +76,7 @@ async def show_client(session: Session, client_id: UUID) -> ClientAnswer:
     return await _answer(session, await clients.find_client(session, client_id))
 
 
-@router.patch("/clients/{client_id}/", responses=FORBIDDEN | NOT_FOUND | CONFLICT)
+@router.patch("/clients/{client_id}/", responses=FORBIDDEN | NOT_JSON | NOT_FOUND | CONFLICT)
 async def change_client(
     session: Session,
     actor: OperatorActor,

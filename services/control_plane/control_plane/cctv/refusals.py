@@ -36,6 +36,11 @@ CONFLICT = _refusal(
     "This camera has recordings, which would be lost with it. Deactivate it instead: is_active false.",
 )
 TOO_LARGE = _refusal(413, "The body is too large.", "The body is too big: at most 4194304 bytes.")
+NOT_JSON = _refusal(
+    415,
+    "The body does not say that it is JSON.",
+    "Send the body as JSON, with the header Content-Type: application/json.",
+)
 UNAVAILABLE = _refusal(503, "The database can't be reached: try again.", "The database can't be reached.")
 
 EVERYWHERE = MALFORMED | UNAUTHORIZED | TOO_LARGE | UNAVAILABLE

@@ -12,7 +12,7 @@ from control_plane.cctv import examples
 from control_plane.cctv.answers import ScheduleAnswer
 from control_plane.cctv.callers import KeyRoute, OperatorActor
 from control_plane.cctv.paging import IdCursor, Limit, NameSearch, Page, containing, page_by_id
-from control_plane.cctv.refusals import FORBIDDEN, NOT_FOUND
+from control_plane.cctv.refusals import FORBIDDEN, NOT_FOUND, NOT_JSON
 from control_plane.database import Session
 from control_plane.fleet import schedules
 from control_plane.fleet.schedules import NewSchedule, ScheduleChange
@@ -48,7 +48,7 @@ async def list_schedules(
     return Page(items=items, next_cursor=next_cursor)
 
 
-@router.post("/schedules/", status_code=status.HTTP_201_CREATED, responses=FORBIDDEN)
+@router.post("/schedules/", status_code=status.HTTP_201_CREATED, responses=FORBIDDEN | NOT_JSON)
 async def create_schedule(
     session: Session,
     actor: OperatorActor,
@@ -64,7 +64,7 @@ async def show_schedule(session: Session, schedule_id: UUID) -> ScheduleAnswer:
     return await _answer(session, await schedules.find_schedule(session, schedule_id))
 
 
-@router.patch("/schedules/{schedule_id}/", responses=FORBIDDEN | NOT_FOUND)
+@router.patch("/schedules/{schedule_id}/", responses=FORBIDDEN | NOT_JSON | NOT_FOUND)
 async def change_schedule(
     session: Session,
     actor: OperatorActor,

@@ -10,7 +10,7 @@ from control_plane.cctv import examples
 from control_plane.cctv.answers import SiteAnswer
 from control_plane.cctv.callers import AdminActor, KeyRoute
 from control_plane.cctv.paging import IdCursor, Limit, NameSearch, Page, containing, page_by_id
-from control_plane.cctv.refusals import CONFLICT, FORBIDDEN, NOT_FOUND
+from control_plane.cctv.refusals import CONFLICT, FORBIDDEN, NOT_FOUND, NOT_JSON
 from control_plane.database import Session
 from control_plane.fleet import sites
 from control_plane.fleet.sites import NewSite, SiteChange
@@ -31,7 +31,7 @@ async def list_sites(
     return Page(items=[SiteAnswer.of(site) for site in found], next_cursor=next_cursor)
 
 
-@router.post("/sites/", status_code=status.HTTP_201_CREATED, responses=FORBIDDEN | CONFLICT)
+@router.post("/sites/", status_code=status.HTTP_201_CREATED, responses=FORBIDDEN | NOT_JSON | CONFLICT)
 async def create_site(
     session: Session, actor: AdminActor, new: Annotated[NewSite, Body(openapi_examples=examples.NEW_SITE)]
 ) -> SiteAnswer:
@@ -45,7 +45,7 @@ async def show_site(session: Session, site_id: UUID) -> SiteAnswer:
     return SiteAnswer.of(await sites.find_site(session, site_id))
 
 
-@router.patch("/sites/{site_id}/", responses=FORBIDDEN | NOT_FOUND | CONFLICT)
+@router.patch("/sites/{site_id}/", responses=FORBIDDEN | NOT_JSON | NOT_FOUND | CONFLICT)
 async def change_site(
     session: Session,
     actor: AdminActor,
