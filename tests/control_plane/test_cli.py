@@ -51,6 +51,22 @@ async def test_a_key_and_a_token_are_the_last_line_and_only_their_hashes_are_kep
     assert token_sha256(made_client.output.splitlines()[-1]) == token_hash
 
 
+async def test_a_key_ends_by_itself_or_by_command(settings: dict[str, str], database: str) -> None:
+    made = await run_command("create-api-key", "nightly", "--expires-in-days", "2", settings=settings)
+    assert made.code == 0
+    for _ in range(2):
+        revoked = await run_command("revoke-api-key", "nightly", settings=settings)
+        assert (revoked.code, revoked.errors) == (0, "")
+    connection = await connect(database)
+    row = await connection.fetchrow(
+        "SELECT expires_at - created_at AS lives, revoked_at IS NOT NULL AS over FROM api_keys"
+    )
+    events = await connection.fetchval("SELECT count(*) FROM events WHERE kind = 'api_key.revoked'")
+    await connection.close()
+    assert row is not None
+    assert (round(row["lives"].total_seconds() / 86_400, 2), row["over"], events) == (2, True, 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "text", "says"),
     [
@@ -58,6 +74,7 @@ async def test_a_key_and_a_token_are_the_last_line_and_only_their_hashes_are_kep
         (["create-operator", "maria"], "", "--password-stdin"),
         (["create-client", "Yard", "--site", "Berlin", "--timezone", "Mars/North"], "", "timezone"),
         (["create-api-key", " "], "", "name"),
+        (["revoke-api-key", "none"], "", "There is no key named 'none'"),
     ],
 )
 async def test_what_is_wrong_is_told_in_one_line(

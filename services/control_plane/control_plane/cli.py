@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -107,18 +108,37 @@ def create_operator(
 def create_api_key(
     name: Annotated[str, typer.Argument(help="What the key is for, as it shows in the audit log.")],
     role: Annotated[Role, typer.Option(help="What the key may do.")] = Role.VIEWER,
+    expires_in_days: Annotated[
+        int | None, typer.Option(min=1, max=36_500, help="After how many days it ends by itself; never, if left out.")
+    ] = None,
 ) -> None:
     """Create a key for the operators' API (/v0/api/cctv/). It is printed once, as the last line."""
     from control_plane.events import COMMAND_LINE
     from control_plane.security.api_keys import create_api_key as create
 
+    expires_at = datetime.now(UTC) + timedelta(days=expires_in_days) if expires_in_days else None
+
     async def run() -> str:
         async with _transaction() as session:
-            return (await create(session, name, role, actor=COMMAND_LINE)).text
+            return (await create(session, name, role, expires_at, actor=COMMAND_LINE)).text
 
     key = _run(run())
     typer.echo(f"created the API key {name} with the role {role}; it is shown only now:")
     typer.echo(key)
+
+
+@app.command()
+def revoke_api_key(name: Annotated[str, typer.Argument(help="The name the key was created with.")]) -> None:
+    """Refuse a key from now on. Safe to repeat; its name stays in the audit log and can't be used again."""
+    from control_plane.events import COMMAND_LINE
+    from control_plane.security.api_keys import revoke_api_key as revoke
+
+    async def run() -> None:
+        async with _transaction() as session:
+            await revoke(session, name, now=datetime.now(UTC), actor=COMMAND_LINE)
+
+    _run(run())
+    typer.echo(f"revoked the API key {name}")
 
 
 @app.command()
