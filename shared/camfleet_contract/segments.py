@@ -28,6 +28,7 @@ _OFFER: JsonDict = {
     "clock_error_seconds": 0.012,
     "object_name": None,
     "generation": None,
+    "session_gone": False,
 }
 
 
@@ -54,6 +55,8 @@ class SegmentOffer(Interval):
     """Where the recorder already put it; None before the upload."""
     generation: BigCount | None = None
     """The object's generation in the bucket (0 in a `file://` store)."""
+    session_gone: bool = False
+    """The upload session that was given for it has expired or is unusable: another is needed."""
 
 
 class OfferBatch(Message):

@@ -48,6 +48,7 @@ class FakeControlPlane:
     gaps: dict[UUID, Gap] = field(default_factory=dict)
     heartbeats: list[Heartbeat] = field(default_factory=list)
     offers: list[SegmentOffer] = field(default_factory=list)
+    sessions: dict[UUID, str] = field(default_factory=dict)
     stored: set[UUID] = field(default_factory=set)
     batches: list[int] = field(default_factory=list)
     verdicts: dict[UUID, OfferVerdict] = field(default_factory=dict)
@@ -163,7 +164,9 @@ class FakeControlPlane:
             return _refused(offer, RefusalCode.UNKNOWN_RECORDING)
         name = object_name(offer.camera_id, offer.recording_id, offer.id, offer.start)
         if offer.object_name is None and self.gcs is not None:
-            session = UploadSession(uri=self.gcs.open_session(name, offer.size_bytes), expires_at=SystemClock().now())
+            if offer.id not in self.sessions or offer.session_gone:
+                self.sessions[offer.id] = self.gcs.open_session(name, offer.size_bytes)
+            session = UploadSession(uri=self.sessions[offer.id], expires_at=SystemClock().now())
             return OfferVerdict(id=offer.id, verdict=Verdict.WANTED, object_name=name, upload=session)
         found = self.gcs.objects.get(name) if self.gcs is not None else None
         if offer.object_name != name or (self.gcs is not None and found is None):

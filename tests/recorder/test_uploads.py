@@ -192,6 +192,50 @@ async def test_one_damaged_file_does_not_hold_up_the_others(tmp_path: Path, data
     assert "sealed with" in (held.refusal or "")
 
 
+async def test_sessions_that_expire_at_once_are_not_asked_for_in_a_rush(
+    data_spool: Spool,
+    vault: Vault,
+    gcs: Gcs,
+    http_client: httpx.AsyncClient,
+    fake: FakeControlPlane,
+    control_plane: ControlPlane,
+) -> None:
+    fake.gcs = gcs
+    segment = sealed(data_spool, begun(data_spool))
+    gcs.faults.extend([FaultKind.SESSION_GONE] * 1000)
+    store = Brokered(http_client, chunk_bytes=UNIT, patience=PATIENCE)
+    slow = Backoff(timedelta(seconds=30), timedelta(seconds=30), draw=lambda: 1.0)
+    uploads = Uploads(
+        data_spool,
+        store,
+        vault,
+        clock=SystemClock(),
+        parallel=1,
+        newest_first=True,
+        on_uploaded=lambda: None,
+        backoff=slow,
+        poll=TICK,
+    )
+    offers = Offers(
+        control_plane,
+        data_spool,
+        vault,
+        clock=SystemClock(),
+        window=4,
+        newest_first=True,
+        on_session=uploads.wake,
+        on_stored=lambda: None,
+    )
+    reports = Reports(control_plane, data_spool, offers, clock=SystemClock(), poll=TICK)
+    tasks = [asyncio.create_task(reports.run()), asyncio.create_task(uploads.run())]
+    await eventually(lambda: bool((held := data_spool.segments.get(segment.id)) and held.retry_at))
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert not await reports.drain()
+    assert gcs.opened == 2
+
+
 class Gate:
     """A store that shows the order of what comes and lets nothing through."""
 
@@ -202,7 +246,7 @@ class Gate:
         self.came = Progress()
 
     async def put(self, upload: Upload, memory: SessionMemory) -> int | None:
-        self.names.append(upload.metadata["segment"])
+        self.names.append(upload.metadata["segment-id"])
         self.came()
         await asyncio.Event().wait()
         return None

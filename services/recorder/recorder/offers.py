@@ -170,4 +170,6 @@ def offered(segment: Segment) -> SegmentOffer:
         clock_error_seconds=sealed.clock_error_seconds,
         object_name=segment.object_name if is_uploaded else None,
         generation=segment.generation if is_uploaded else None,
+        # The name stays in the row when its session is forgotten: see `Uploads`.
+        session_gone=not is_uploaded and segment.object_name is not None and segment.upload_session is None,
     )

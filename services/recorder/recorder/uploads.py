@@ -72,6 +72,7 @@ class Uploads:
         self._woken = asyncio.Event()
         self._choosing = asyncio.Lock()
         self._busy: dict[UUID, Segment] = {}
+        self._gone: Counter[UUID] = Counter()
         self._failures = 0
         self.rate = Rate(clock)
         self.state = StoreState()
@@ -139,7 +140,7 @@ class Uploads:
                 upload, SpooledSession(self._spool, self._vault, segment, upload.object_name)
             )
         except UploadSessionGone:
-            await asyncio.to_thread(spool.set_upload_session, segment.id, None, None)
+            await asyncio.to_thread(self._forget_session, segment, upload.object_name)
             self._on_uploaded()  # so that it is offered again, for another session
         except (LocalFileDamaged, ObjectDiffers) as error:
             # This one alone; a person has to look. The store itself is well.
@@ -153,6 +154,14 @@ class Uploads:
             await asyncio.to_thread(spool.mark_uploaded, segment.id, upload.object_name, generation)
             self._succeeded(segment)
 
+    def _forget_session(self, segment: Segment, object_name: str) -> None:
+        """The name stays, which tells the next offer that there was a session."""
+        self._gone[segment.id] += 1
+        self._spool.segments.set_upload_session(segment.id, object_name, None)
+        if self._gone[segment.id] > 1:
+            wait = self._backoff.wait(self._gone[segment.id])
+            self._spool.segments.refuse(segment.id, "its upload sessions expire at once", self._clock.now() + wait)
+
     def _as_upload(self, segment: Segment) -> Upload:
         sealed = segment.sealed
         if sealed is None:
@@ -163,14 +172,17 @@ class Uploads:
             sealed.size_bytes,
             sealed.crc32c,
             {
-                "segment": str(segment.id),
-                "recording": str(segment.recording_id),
-                "camera": str(segment.camera_id),
-                "recorder": str(self._spool.recorder_id),
+                # The same names as the control plane's, where that opens the upload.
+                "segment-id": str(segment.id),
+                "recording-id": str(segment.recording_id),
+                "camera-id": str(segment.camera_id),
+                "recorder-id": str(self._spool.recorder_id),
                 "start": sealed.start.isoformat(),
                 "end": sealed.end.isoformat(),
                 "sha256": sealed.sha256,
+                "previous-sha256": segment.previous_sha256 or "",
                 "codec": sealed.codec,
+                "packets": str(sealed.packets),
             },
             self.rate.add,
         )
@@ -187,6 +199,7 @@ class Uploads:
         if self._failures:
             log.info("store_usable_again")
         self._failures = 0
+        self._gone.pop(segment.id, None)
         self.state = StoreState(last_upload=self._clock.now(), uploaded=self.state.uploaded + 1)
         log.info("segment_uploaded", segment_id=segment.id, camera_id=segment.camera_id)
         self._on_uploaded()

@@ -128,7 +128,8 @@ async def _decided_by_store(desk: Desk, offer: SegmentOffer, known: Known, now: 
             found = await desk.store.look_up(name_of(offer))
             if found is not None:
                 return compared(offer, found)
-            if upload.expires_at > now and (uri := _decrypted(desk.secrets, upload.uri_encrypted)):
+            is_usable = upload.expires_at > now and not offer.session_gone
+            if is_usable and (uri := _decrypted(desk.secrets, upload.uri_encrypted)):
                 return wanted(offer, OpenedUpload(uri, upload.expires_at), is_new=False)
         return wanted(offer, await desk.store.open_upload(_new_upload(offer), now), is_new=True)
     except (StoreUnavailableError, UploadsNotBrokeredError) as error:
