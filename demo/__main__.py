@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from control_plane.embedded.grounds import discard
 from demo import cameras as demo_cameras
 from demo.cameras import DemoCamera
 from demo.operator import Operator, operator
@@ -69,6 +70,8 @@ def prepare(data: Path | None) -> Path:
     """The folder for everything; the default one begins empty."""
     folder = (data or DEFAULT_DATA).resolve()
     if data is None and folder.exists():
+        # Where root runs it, the embedded database may live elsewhere.
+        discard(folder / "control-plane")
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     return folder

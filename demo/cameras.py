@@ -1,9 +1,14 @@
 """The demo's cameras: simulated ones or a real one, and the schedules that record them."""
 
 import asyncio
+import contextlib
+import json
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from demo.operator import DemoSchedule, Operator
@@ -13,7 +18,9 @@ from demo.processes import start as start_child
 TIMEZONE = "Europe/Berlin"
 NAMES = ["Gate", "Yard", "Loading bay"]
 # What the cameras send, in turn: the combinations that sites have most.
-STREAMS = ["video=h264,audio=aac", "video=h265,audio=pcm_alaw", "video=h264"]
+STREAMS = ["codec=h264,audio=aac", "codec=h265,audio=pcm_alaw", "codec=h264"]
+# Small pictures, few a second: cameras with a running clock encode live, which a real camera does by itself.
+PICTURE = "clock=live,width=640,height=360,fps=12,gop_frames=12"
 USER, PASSWORD = "viewer", "demo-camera-password"
 SOON = timedelta(seconds=20)
 
@@ -23,7 +30,8 @@ class Source:
     """Where a camera's stream is."""
 
     name: str
-    url: str
+    address: dict[str, Any]
+    """The fields of the REST API's camera that say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +47,34 @@ class DemoCamera:
 async def start(folder: Path, real: str | None, count: int) -> tuple[Child | None, list[Source]]:
     """Start the simulated cameras, or take the real one."""
     if real is not None:
-        return None, [Source("Camera", real)]
+        return None, [Source("Camera", {"rtsp_url": real})]
     names = [NAMES[i] if i < len(NAMES) else f"Camera {i + 1}" for i in range(count)]
     slugs = [name.lower().replace(" ", "-") for name in names]
     cameras = [
         argument
         for i, slug in enumerate(slugs)
-        for argument in ("--camera", f"{slug}:{STREAMS[i % len(STREAMS)]},clock=live")
+        for argument in ("--camera", f"{slug}:{STREAMS[i % len(STREAMS)]},{PICTURE}")
     ]
     child = await start_child(
         "camera simulator",
-        "camera-simulator", "serve", *cameras, "--port", "0", "--user", USER, "--password", PASSWORD,
-        env={},
+        "camera-simulator", "serve", *cameras, "--port", "0", "--user", USER,
+        env={"CAMERA_SIMULATOR_PASSWORD": PASSWORD},
         folder=folder,
     )  # fmt: skip
-    urls = await _printed_urls(child, len(slugs))
-    return child, [Source(name, url) for name, url in zip(names, urls, strict=True)]
+    urls = [urlsplit(camera["url"]) for camera in await _printed_cameras(child)]
+    return child, [
+        Source(
+            name,
+            {
+                "ip_address": url.hostname,
+                "port": url.port,
+                "rtsp_path": url.path,
+                "username": USER,
+                "password": PASSWORD,
+            },
+        )
+        for name, url in zip(names, urls, strict=True)
+    ]
 
 
 async def register(chief: Operator, run_name: str, sources: list[Source]) -> tuple[list[DemoCamera], str]:
@@ -62,7 +82,7 @@ async def register(chief: Operator, run_name: str, sources: list[Source]) -> tup
     site = await chief.create("sites", name=f"Demo site ({run_name})", timezone=TIMEZONE)
     fleet = []
     for source in sources:
-        made = await chief.create("cameras", site_id=site["id"], name=source.name, rtsp_url=source.url)
+        made = await chief.create("cameras", site_id=site["id"], name=source.name, **source.address)
         fleet.append(DemoCamera(made["id"], source.name, datetime.now(UTC)))
     client = await chief.create(
         "clients", name="Demo recorder", site_id=site["id"], camera_ids=[camera.id for camera in fleet]
@@ -105,14 +125,14 @@ def _once(now: datetime) -> dict[str, str]:
     }
 
 
-async def _printed_urls(child: Child, count: int) -> list[str]:
-    """The addresses that the simulator prints once it is ready."""
-    limit = asyncio.get_running_loop().time() + 120
-    while asyncio.get_running_loop().time() < limit:
+async def _printed_cameras(child: Child) -> list[dict[str, str]]:
+    """What the simulator prints once it is ready."""
+    limit = time.monotonic() + 120
+    while time.monotonic() < limit:
         child.raise_if_ended()
-        words = child.log.read_text(errors="replace").split()
-        urls = [word for word in words if word.startswith("rtsp://")]
-        if len(urls) >= count:
-            return urls[:count]
+        for line in child.log.read_text(errors="replace").splitlines():
+            with contextlib.suppress(ValueError):
+                cameras: list[dict[str, str]] = json.loads(line)["cameras"]
+                return cameras
         await asyncio.sleep(0.1)
     raise DemoError(f"the camera simulator did not come up; its log says:\n{tail(child.log)}")
