@@ -18,12 +18,13 @@ from control_plane.console import app as console
 from control_plane.local_client import app as local_client
 from control_plane.middleware import BodyLimit, RequestLog, SecurityHeaders
 from control_plane.partitions import ensure_partitions
+from control_plane.recordings.offer_rows import delete_expired_uploads
 from control_plane.services import Services
 
 log = structlog.get_logger()
 
-_PARTITIONS_EVERY_SECONDS = 24 * 3600.0
-_PARTITIONS_RETRY_SECONDS = 300.0
+_UPKEEP_EVERY_SECONDS = 24 * 3600.0
+_UPKEEP_RETRY_SECONDS = 300.0
 
 
 def create_app(services: Services) -> FastAPI:
@@ -66,23 +67,24 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     database_url = services.engine.url.render_as_string(hide_password=False)
     async with services.config_changes.listening(database_url), asyncio.TaskGroup() as tasks:
-        upkeep = tasks.create_task(_keep_partitions(services), name="partitions")
+        upkeep = tasks.create_task(_keep_up(services), name="upkeep")
         try:
             yield
         finally:
             upkeep.cancel()
 
 
-async def _keep_partitions(services: Services) -> None:
-    """Make the next months' partitions. While the database is down or not migrated, try again."""
+async def _keep_up(services: Services) -> None:
+    """Make the next months' partitions, forget what expired. While the database is down or not migrated, try again."""
     while True:
         try:
             async with services.engine.begin() as connection:
                 made = await ensure_partitions(connection, datetime.now(UTC))
+                await delete_expired_uploads(connection, datetime.now(UTC))
         except (SQLAlchemyError, OSError) as error:
-            log.warning("partitions_not_made", error=type(error).__name__)
-            await asyncio.sleep(_PARTITIONS_RETRY_SECONDS)
+            log.warning("upkeep_failed", error=type(error).__name__)
+            await asyncio.sleep(_UPKEEP_RETRY_SECONDS)
         else:
             if made:
                 log.info("partitions_made", partitions=made)
-            await asyncio.sleep(_PARTITIONS_EVERY_SECONDS)
+            await asyncio.sleep(_UPKEEP_EVERY_SECONDS)

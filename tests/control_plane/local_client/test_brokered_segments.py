@@ -1,10 +1,12 @@
 """Segments of a recorder without cloud credentials: the control plane opens each upload for it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
+from control_plane.recordings.offer_rows import delete_expired_uploads
 from control_plane.settings import Settings
 from tests.control_plane.local_client.footage import Footage
 from tests.control_plane.local_client.sites import Place, Recorder
@@ -66,6 +68,25 @@ async def test_a_session_that_can_not_be_used_any_more_is_replaced(
     (second,) = await footage.answers(offer)
     assert second["upload"]["uri"] != first["upload"]["uri"]
     assert gcs.opened == 2
+
+
+async def test_a_session_that_the_bucket_has_closed_is_replaced(footage: Footage, gcs: Gcs) -> None:
+    offer = footage.offer(uploaded=False)
+    (first,) = await footage.answers(offer)
+    gcs.sessions.clear()
+    (second,) = await footage.answers(offer | {"session_gone": True})
+    assert second["upload"]["uri"] != first["upload"]["uri"]
+    assert await send(second["upload"]["uri"], footage.content(0)) == 200
+    assert await footage.verdicts(uploaded(offer, second)) == ["stored"]
+
+
+async def test_expired_sessions_are_forgotten_in_time(footage: Footage, place: Place) -> None:
+    await footage.answers(footage.offer(0, uploaded=False))
+    await place.rows("UPDATE upload_sessions SET expires_at = now() - interval '1 second'")
+    await footage.answers(footage.offer(1, uploaded=False))
+    async with place.service.services.engine.begin() as connection:
+        await delete_expired_uploads(connection, datetime.now(UTC))
+    assert len(await place.rows("SELECT segment_id FROM upload_sessions")) == 1
 
 
 async def test_what_was_uploaded_without_being_noted_is_stored_at_once(
