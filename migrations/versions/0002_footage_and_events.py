@@ -155,6 +155,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_recordings_schedule_id", "recordings", ["schedule_id"])
     op.create_index("ix_recordings_started_at", "recordings", ["started_at"])
+    op.create_index("ix_recordings_status_started_at", "recordings", ["status", "started_at"])
     for table in ("segments", "events"):
         # For clocks that are far off: a row that fits no month must not be refused.
         op.execute(f"CREATE TABLE {table}_default PARTITION OF {table} DEFAULT")
