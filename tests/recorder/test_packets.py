@@ -84,3 +84,34 @@ async def test_every_packet_across_three_segments_is_the_cameras(
         sets = [unit for unit in keyframe if unit[0] >> 1 & 63 in PARAMETER_SETS]
         assert len(sets) == 3
         assert all(unit in extradata for unit in sets), "what is not in the packets is in the sample entry"
+
+
+@pytest.mark.parametrize("codec", [VideoCodec.H264, VideoCodec.H265])
+async def test_a_new_resolution_in_mid_stream_begins_a_segment_and_loses_nothing(
+    spool: Spool, codec: VideoCodec
+) -> None:
+    async with CameraSimulator([CameraSpec(name="yard", codec=codec, audio=AudioCodec.NONE)], port=0) as simulator:
+        simulated = simulator.camera("yard")
+        cameras = Cameras(spool)
+        cameras.apply(config(always(camera(simulator.url("yard")), segment_seconds=60)))
+        async with running(cameras):
+            await until(lambda: cameras.states()[0].condition == "recording")
+            await simulated.change_media(width=320, height=180)
+            await until(lambda: len(sealed(spool)) == 1)
+            sent = len(simulated.sent(Kind.VIDEO))
+            await simulated.wait_for_sent(sent + 30)
+        first = simulated.sent(Kind.VIDEO)[0].viewer
+        assert simulated.sent(Kind.VIDEO)[-1].viewer == first, "the camera was not opened again"
+
+    before, after = sealed(spool)
+    assert before.sealed is not None
+    assert after.sealed is not None
+    assert before.sealed.end == after.sealed.start
+    sizes = []
+    for segment in (before, after):
+        with av.open(str(spool.segments.file(segment))) as container:
+            assert segment.sealed is not None
+            pictures = list(container.decode(video=0))
+            assert len(pictures) == segment.sealed.packets, "every picture can be shown"
+            sizes.append({(picture.width, picture.height) for picture in pictures})
+    assert sizes == [{(640, 360)}, {(320, 180)}]

@@ -47,10 +47,18 @@ class SegmentWriter:
     """Writes one segment. The row is there before the file, and the file before the first packet."""
 
     def __init__(
-        self, spool: Spool, recording_id: UUID, camera_id: UUID, start: datetime, first_second: float, tracks: Tracks
+        self,
+        spool: Spool,
+        recording_id: UUID,
+        camera_id: UUID,
+        start: datetime,
+        first_second: float,
+        tracks: Tracks,
+        parameter_sets: bytes | None = None,
     ) -> None:
         """`first_second` is the place in the timeline of the first packet, which must be a video keyframe.
 
+        `parameter_sets` are those that the keyframe brings itself: what the stream announced may be old.
         DiskMissing or OSError if there is nowhere to write.
         """
         self._spool = spool
@@ -58,6 +66,7 @@ class SegmentWriter:
         self._codec = tracks.video.codec_context.name
         self._packets = 0
         self._last_audio = -1
+        self.parameter_sets = parameter_sets
         spool.check_disk()
         self.segment = spool.segments.begin(uuid7(), recording_id, camera_id, start)
         self.path = spool.segments.open_file(self.segment)
@@ -74,6 +83,8 @@ class SegmentWriter:
         self._output.metadata.update(metadata(self.segment))
         self._video = self._output.add_stream_from_template(tracks.video)
         self._video.time_base = tracks.video.time_base or Fraction(1, 90_000)
+        if self.parameter_sets is not None:
+            self._video.codec_context.extradata = self.parameter_sets
         if self._codec == "hevc":
             self._video.codec_context.codec_tag = "hvc1"  # browsers and Apple play no other
         self._audio = (

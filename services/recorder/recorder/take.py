@@ -11,6 +11,7 @@ from camfleet_contract.recordings import RecordingStatus
 from recorder.audio import AudioPolicy
 from recorder.errors import ClockStepped
 from recorder.journal import Journal
+from recorder.parameter_sets import parameter_sets
 from recorder.segments import SegmentWriter, Tracks
 from recorder.timeline import Timeline
 from recorder.wanted import Run, run_at
@@ -50,6 +51,8 @@ class Take:
         self._gop: list[tuple[Packet[Stream], float]] = []
         self._gop_bytes = 0
         self._newest: float | None = None
+        self._sets: bytes | None = None
+        """The parameter sets that the newest keyframe brought."""
         self._frame_seconds = 0.0
         self._sound = None if tracks.policy is AudioPolicy.NONE else tracks.audio
         self._heard = self._sound is None
@@ -95,6 +98,8 @@ class Take:
         if self._newest is not None:
             self._frame_seconds = max(0.0, second - self._newest)
         self._newest = second
+        if packet.is_keyframe:
+            self._sets = parameter_sets(packet, self._tracks.video.codec_context.name) or self._sets
         stamp = self._timeline.stamp(second)
         run = plan.at(stamp)
         self._finish_what_is_over(run, second, stamp, plan)
@@ -143,6 +148,7 @@ class Take:
             current is None
             or run.key != current.key
             or second - writer.first_second >= run.segment_seconds - 0.001
+            or self._sets != writer.parameter_sets  # the camera was set to another resolution
             or (self._sound is not None and self._heard and not writer.has_audio)
         )
 
@@ -151,9 +157,10 @@ class Take:
         first_second = self._gop[0][1]
         start = self._timeline.stamp(first_second)
         recording_id = self._journal.begin(run, plan.known_since(run))
+        sets = parameter_sets(self._gop[0][0], self._tracks.video.codec_context.name) or self._sets
         tracks = self._tracks if self._heard else Tracks(self._tracks.video, None)
         self._writer = SegmentWriter(
-            self._journal.spool, recording_id, self._journal.camera_id, start, first_second, tracks
+            self._journal.spool, recording_id, self._journal.camera_id, start, first_second, tracks, sets
         )
         self._journal.footage_began(start)
         kept, self._gop, self._gop_bytes = self._gop, [], 0

@@ -1,0 +1,30 @@
+"""The parameter sets in front of a keyframe: they say which resolution and profile the following pictures have."""
+
+from av.packet import Packet
+from av.stream import Stream
+
+_HEAD_BYTES = 16 << 10
+_START = b"\0\0\1"
+# ITU-T H.264 table 7-1: SPS, PPS. ITU-T H.265 table 7-1: VPS, SPS, PPS.
+_H264_SETS, _H264_PICTURES = {7, 8}, range(1, 6)
+_HEVC_SETS, _HEVC_PICTURES = {32, 33, 34}, range(32)
+
+
+def parameter_sets(packet: "Packet[Stream]", codec: str) -> bytes | None:
+    """Those of a keyframe in Annex B form, as sample descriptions are made from; None unless it brings all of them."""
+    head = bytes(memoryview(packet)[:_HEAD_BYTES])
+    if codec not in {"h264", "hevc"} or not head.startswith((b"\0" + _START, _START)):
+        return None
+    wanted, pictures = (_H264_SETS, _H264_PICTURES) if codec == "h264" else (_HEVC_SETS, _HEVC_PICTURES)
+    sets, found = bytearray(), set()
+    for unit in head.split(_START)[1:]:
+        if not unit:
+            continue
+        kind = unit[0] & 31 if codec == "h264" else unit[0] >> 1 & 63
+        if kind in pictures:
+            break
+        if kind in wanted:
+            found.add(kind)
+            # Zeros before a start code belong to it; a set ends with a one bit.
+            sets += b"\0" + _START + unit.rstrip(b"\0")
+    return bytes(sets) if found == wanted else None

@@ -1,0 +1,84 @@
+"""Every second that was due is footage or a gap with the cause it began with."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from camfleet_contract.gaps import GapCause
+from recorder.coverage import Coverage
+from recorder.spool import Spool
+from recorder.wanted import Run
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+RUN = Run(uuid7(), uuid7(), NOON, "Yard", NOON, at(100), 60)
+
+
+@pytest.fixture
+def coverage(spool: Spool) -> Coverage:
+    return Coverage(RUN.camera_id, spool.gaps)
+
+
+def told(spool: Spool) -> list[tuple[float, float, GapCause]]:
+    return [
+        ((gap.start - NOON).total_seconds(), (gap.end - NOON).total_seconds(), gap.cause)
+        for gap in spool.gaps.to_report(at(1000))
+    ]
+
+
+def test_a_gap_lasts_from_the_last_frame_to_the_next_one_and_keeps_its_first_cause(
+    coverage: Coverage, spool: Spool
+) -> None:
+    coverage.begin(RUN, at(-10))
+    coverage.footage(NOON)
+    coverage.footage_until(at(10))
+    coverage.missing(GapCause.STREAM_STALLED, "nothing came")
+    coverage.missing(GapCause.CAMERA_UNREACHABLE, "no route")
+    coverage.footage(at(25))
+    assert told(spool) == [(10, 25, GapCause.STREAM_STALLED)]
+
+
+def test_a_long_gap_is_told_in_pieces_that_meet(coverage: Coverage, spool: Spool) -> None:
+    coverage.begin(RUN, at(-10))
+    coverage.missing(GapCause.CAMERA_UNREACHABLE, "no route")
+    coverage.flush(at(30))
+    coverage.flush(at(60))
+    coverage.footage(at(70))
+    assert [(start, end) for start, end, _ in told(spool)] == [(0, 30), (30, 60), (60, 70)]
+
+
+def test_a_gap_ends_with_its_run(coverage: Coverage, spool: Spool) -> None:
+    coverage.begin(RUN, at(-10))
+    coverage.missing(GapCause.CAMERA_REFUSED, "password")
+    coverage.over(at(120))
+    coverage.flush(at(130))
+    assert told(spool) == [(0, 100, GapCause.CAMERA_REFUSED)]
+
+
+def test_a_run_that_is_over_is_not_begun_again(coverage: Coverage, spool: Spool) -> None:
+    coverage.begin(RUN, NOON)
+    coverage.footage(NOON)
+    coverage.footage_until(at(99.9))
+    coverage.over(at(101))
+    coverage.begin(RUN, NOON)
+    coverage.flush(at(110))
+    assert told(spool) == []
+
+
+def test_time_before_a_schedule_was_known_is_no_gap(coverage: Coverage, spool: Spool) -> None:
+    coverage.begin(RUN, at(40))
+    coverage.footage(at(45))
+    assert [(start, end) for start, end, _ in told(spool)] == [(40, 45)]
+
+
+def test_the_distance_of_two_frames_is_no_gap(coverage: Coverage, spool: Spool) -> None:
+    coverage.begin(RUN, NOON)
+    coverage.footage(at(0.04))
+    coverage.over(at(100))
+    assert told(spool) == []
