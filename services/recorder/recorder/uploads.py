@@ -157,10 +157,11 @@ class Uploads:
     def _forget_session(self, segment: Segment, object_name: str) -> None:
         """The name stays, which tells the next offer that there was a session."""
         self._gone[segment.id] += 1
-        self._spool.segments.set_upload_session(segment.id, object_name, None)
         if self._gone[segment.id] > 1:
+            # First the wait, then the session: in between it would be offered.
             wait = self._backoff.wait(self._gone[segment.id])
             self._spool.segments.refuse(segment.id, "its upload sessions expire at once", self._clock.now() + wait)
+        self._spool.segments.set_upload_session(segment.id, object_name, None)
 
     def _as_upload(self, segment: Segment) -> Upload:
         sealed = segment.sealed
