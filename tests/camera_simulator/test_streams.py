@@ -23,6 +23,7 @@ COMBINATIONS = [
         fps=50,
         gop_frames=25,
         loop_seconds=1,
+        bitrate_bps=LOW_BITRATE_BPS,
     )
     for codec in VideoCodec
     for audio in AudioCodec
