@@ -97,7 +97,7 @@ def _text(value: Any) -> str:
 
 def _about(event: Event, request: Request) -> Any:
     """The subject, as a link to its page; what was deleted leads to a page that says so."""
-    name = event.detail.get("name")
+    name = event.detail.get("name") or event.detail.get("username")
     text = f"{display.words(event.subject_type)} {name if isinstance(name, str) else str(event.subject_id)[-8:]}"
     if event.subject_type not in _PAGES:
         return display.words(event.subject_type)
