@@ -119,7 +119,10 @@ class Gap(Base):
     """Time that a schedule asked for and no segment covers, as the recorder reported it."""
 
     __tablename__ = "gaps"
-    __table_args__ = (PrimaryKeyConstraint("camera_id", "started_at", "id"),)
+    __table_args__ = (
+        PrimaryKeyConstraint("camera_id", "started_at", "id"),
+        Index("ix_gaps_reported_at", "reported_at"),
+    )
 
     camera_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("cameras.id", ondelete="RESTRICT"))
     started_at: Mapped[datetime]
