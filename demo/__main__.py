@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +19,8 @@ from control_plane.embedded.grounds import discard
 from demo import cameras as demo_cameras
 from demo.cameras import DemoCamera
 from demo.operator import Operator, operator
-from demo.processes import Child, DemoError, call, start
-from demo.proof import CameraSummary, summarize
+from demo.processes import Child, DemoError, InterruptedDemoError, call, start
+from demo.proof import CameraSummary, is_ok, summarize
 from demo.ready import RecorderStatus, recorder_status, wait_until_healthy
 from demo.screen import Screen, print_summary
 
@@ -52,17 +52,18 @@ def main(
     folder = prepare(data)
     try:
         summary = asyncio.run(run(folder, seconds, camera, cameras, port, recorder_port))
+    except InterruptedDemoError:
+        console.print("Interrupted before everything was up.")
+        return
     except DemoError as error:
         console.print(f"[bold red]The demo stopped:[/] {error}", highlight=False)
         raise typer.Exit(1) from None
-    is_ok = bool(summary) and all(line.is_ok for line in summary)
-    print_summary(console, summary, is_ok=is_ok)
+    ok = is_ok(summary)
+    print_summary(console, summary, ok=ok)
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(
-            json.dumps({"cameras": [line.as_json() for line in summary], "ok": is_ok}, indent=2) + "\n"
-        )
-    if seconds is not None and not is_ok:
+        json_file.write_text(json.dumps({"cameras": [line.as_json() for line in summary], "ok": ok}, indent=2) + "\n")
+    if seconds is not None and not ok:
         raise typer.Exit(1)
 
 
@@ -146,7 +147,9 @@ async def record(
     seconds: float | None,
 ) -> list[CameraSummary]:
     """Open the schedules, show what happens, close them when it is enough, wait for the last segment, prove all."""
-    fleet = await demo_cameras.open_schedules(chief, fleet)
+    # One camera's schedule opens only after a while; in a short run, early enough to be seen.
+    soon = timedelta(seconds=20 if seconds is None else min(20, seconds / 3))
+    fleet = await demo_cameras.open_schedules(chief, fleet, soon)
     deadline = None if seconds is None else time.monotonic() + seconds
     with Screen(console) as screen:
         while not enough.is_set() and (deadline is None or time.monotonic() < deadline):

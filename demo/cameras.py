@@ -22,7 +22,6 @@ STREAMS = ["codec=h264,audio=aac", "codec=h265,audio=pcm_alaw", "codec=h264"]
 # Small pictures, few a second: cameras with a running clock encode live, which a real camera does by itself.
 PICTURE = "clock=live,width=640,height=360,fps=12,gop_frames=12"
 USER, PASSWORD = "viewer", "demo-camera-password"
-SOON = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +89,14 @@ async def register(chief: Operator, run_name: str, sources: list[Source]) -> tup
     return fleet, client["client_token"]
 
 
-async def open_schedules(chief: Operator, fleet: list[DemoCamera]) -> list[DemoCamera]:
-    """Record every camera from now on, but the last of several from the next minute on."""
+async def open_schedules(chief: Operator, fleet: list[DemoCamera], soon: timedelta) -> list[DemoCamera]:
+    """Record every camera from now on, but the last of several only after `soon`."""
     opened = []
     for i, camera in enumerate(fleet):
         if len(fleet) > 1 and i == len(fleet) - 1:
-            schedule = await chief.schedule(camera.id, "Due in the next minute", TIMEZONE, **_once(datetime.now(UTC)))
+            schedule = await chief.schedule(
+                camera.id, "Due in the next minute", TIMEZONE, **_once(datetime.now(UTC) + soon)
+            )
         elif i % 2:
             rule = {"schedule_type": "daily", "start_time": "00:00:00", "end_time": "00:00:00"}
             schedule = await chief.schedule(camera.id, "Every day", TIMEZONE, **rule)
@@ -113,8 +114,8 @@ async def close_schedules(chief: Operator, fleet: list[DemoCamera]) -> None:
             await chief.change("schedules", schedule.id, is_active=False)
 
 
-def _once(now: datetime) -> dict[str, str]:
-    start = (now + SOON).astimezone(ZoneInfo(TIMEZONE))
+def _once(moment: datetime) -> dict[str, str]:
+    start = moment.astimezone(ZoneInfo(TIMEZONE))
     end = start + timedelta(hours=2)
     return {
         "schedule_type": "once",

@@ -15,6 +15,10 @@ class DemoError(Exception):
     """The demo can't go on; the text says what happened and what to do."""
 
 
+class InterruptedDemoError(DemoError):
+    """Somebody pressed Ctrl-C before everything was up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Child:
     """One running service."""

@@ -7,11 +7,7 @@ from typing import Any
 
 import httpx
 
-from demo.processes import Child, DemoError, tail
-
-
-class InterruptedDemoError(DemoError):
-    """Somebody pressed Ctrl-C before everything was up."""
+from demo.processes import Child, DemoError, InterruptedDemoError, tail
 
 
 async def wait_until_healthy(url: str, child: Child, enough: asyncio.Event, *, seconds: float) -> None:

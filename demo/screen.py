@@ -51,7 +51,7 @@ class Screen:
                 )
 
 
-def print_summary(console: Console, summary: list[CameraSummary], *, is_ok: bool) -> None:
+def print_summary(console: Console, summary: list[CameraSummary], *, ok: bool) -> None:
     """The table at the end."""
     table = Table(title="Summary", title_justify="left")
     table.add_column("Camera")
@@ -69,7 +69,7 @@ def print_summary(console: Console, summary: list[CameraSummary], *, is_ok: bool
         )
     console.print(table)
     console.print(
-        "[green]Everything due was recorded, stored and verified.[/]" if is_ok else "[red]Footage is missing.[/]"
+        "[green]Everything due was recorded, stored and verified.[/]" if ok else "[red]Footage is missing.[/]"
     )
 
 

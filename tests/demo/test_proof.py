@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from camfleet_contract.messages import Interval
-from demo.proof import is_proven, summarize
+from demo.proof import CameraSummary, is_ok, is_proven, summarize
 
 START = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
 
@@ -44,6 +44,15 @@ def test_what_was_not_proven_is_not_ok() -> None:
     line = summarize("Yard", [Interval(start=at(0), end=at(60))], [listed("all", 0, 60)])
     assert line.seconds_recorded == 60
     assert not line.is_ok
+
+
+def test_a_run_without_footage_is_not_ok_and_a_camera_that_was_not_due_does_not_matter() -> None:
+    idle = summarize("Idle", [], [])
+    recorded = CameraSummary("Yard", 60, 59, segments_stored=6, segments_verified=6)
+    assert not is_ok([])
+    assert not is_ok([idle])
+    assert is_ok([idle, recorded])
+    assert not is_ok([recorded, CameraSummary("Gate", 60, 50, segments_stored=5, segments_verified=5)])
 
 
 @pytest.fixture
