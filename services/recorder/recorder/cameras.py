@@ -85,7 +85,8 @@ class Cameras:
         self._sealer = Sealer()
         self._config: RecorderConfig | None = None
         self._manual: tuple[Run, ...] = ()
-        self._stopped: frozenset[object] = frozenset()
+        self._stopped: dict[object, datetime] = {}
+        """Runs that an operator ended, until their windows end."""
         self._known: dict[object, datetime] = {}
         self._cameras: dict[UUID, _Camera] = {}
         self._last_run = LastRun(spool)
@@ -140,7 +141,7 @@ class Cameras:
         run = camera.journal.run if camera else None
         if run is None:
             return False
-        self._stopped |= {run.key}
+        self._stopped[run.key] = run.end
         await asyncio.get_running_loop().run_in_executor(self._desk, self._converge)
         self._changed.set()
         return True
@@ -175,7 +176,8 @@ class Cameras:
         if config is None:
             return None
         between = Interval(start=now - LINGER, end=now + HORIZON)
-        runs = runs_between(config, between, self._manual, self._stopped)
+        self._stopped = {key: end for key, end in self._stopped.items() if end > now - LINGER}
+        runs = runs_between(config, between, self._manual, frozenset(self._stopped))
         every = [run for camera_runs in runs.values() for run in camera_runs]
         self._known = {run.key: self._known.get(run.key, now) for run in every}
         try:
@@ -183,7 +185,7 @@ class Cameras:
             streams = wanted(config, every, now) if not obstacle else set()
             admitted = self._admitted(streams, runs)
             for camera_id in set(self._cameras) - {stream.camera_id for stream in admitted}:
-                self._release(camera_id, now)
+                self._release(camera_id, run_at(runs.get(camera_id, ()), now), now)
             for stream in admitted:
                 self._keep(stream, runs[stream.camera_id])
             self._account_refused(runs, {stream.camera_id for stream in admitted}, obstacle, now)
@@ -226,14 +228,15 @@ class Cameras:
             camera.capture.cut()
             camera.journal.finish(self._status(run))
 
-    def _release(self, camera_id: UUID, now: datetime) -> None:
+    def _release(self, camera_id: UUID, run: Run | None, now: datetime) -> None:
         camera = self._cameras[camera_id]
         if camera.capture is not None:
             camera.capture.stop()
             camera.capture = None
         if camera.journal.run is not None:
             camera.journal.finish(self._status(camera.journal.run))
-        camera.journal.coverage.over(now)
+        if run is None:
+            camera.journal.coverage.over(now)
 
     def _account_refused(
         self, runs: dict[UUID, tuple[Run, ...]], admitted: set[UUID], obstacle: str, now: datetime

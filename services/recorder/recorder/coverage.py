@@ -14,6 +14,8 @@ from recorder.wanted import Run
 SMALLEST = timedelta(milliseconds=250)
 """Shorter holes are not worth a row: the distance of two frames is one."""
 
+_EARLY = timedelta(seconds=6)
+"""By so much stamps may be ahead of the clock when the frame that ends a run comes."""
 _NO_REASON = (GapCause.CAMERA_UNREACHABLE, "The camera had not sent its first picture yet.")
 
 
@@ -49,12 +51,12 @@ class Coverage:
         with self._lock:
             self._write(start, last=True)
             self._missing_since = None
-            self._note_footage(start)
+            self.last_footage = start  # also when the clock was set back: what is missing next counts from here
 
     def footage_until(self, end: datetime) -> None:
         """The newest frame ends here."""
         with self._lock:
-            self._note_footage(end)
+            self.last_footage = end if self.last_footage is None else max(self.last_footage, end)
 
     def missing(self, cause: GapCause, detail: str) -> None:
         """Footage stopped, or doesn't come. The first reason of a gap stands; later ones are its consequences."""
@@ -75,12 +77,10 @@ class Coverage:
         with self._lock:
             if self._run is not None:
                 self._write(now, last=True)
-                self._over = self._run.key
+                if now > self._run.end - _EARLY:
+                    self._over = self._run.key
             self._run = self._recording_id = self._missing_since = None
             self._cause, self._detail = _NO_REASON
-
-    def _note_footage(self, moment: datetime) -> None:
-        self.last_footage = moment if self.last_footage is None else max(self.last_footage, moment)
 
     def _write(self, until: datetime, *, last: bool) -> None:
         if self._run is None or self._missing_since is None:
