@@ -4,9 +4,10 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -98,6 +99,57 @@ async def test_from_the_camera_to_the_bucket_and_deleted_only_when_stored(
     for secret in (PASSWORD, TOKEN, "secret-session"):
         assert secret not in logged
     assert {path.name for path in (tmp_path / "base").iterdir()} >= {"recordings", "logs", "cache", "pending_uploads"}
+
+
+async def status_once(
+    running: RunningRecorder, client: httpx.AsyncClient, condition: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
+    """The first `/status` that meets the condition."""
+    async with asyncio.timeout(30):
+        while True:
+            shown: dict[str, Any] = (await client.get(f"{running.status_url}/status")).json()
+            if condition(shown):
+                return shown
+            await asyncio.sleep(0.05)  # another process: there is nothing to wait for
+
+
+async def test_it_records_by_its_cached_configuration_and_delivers_everything_later_once(
+    tmp_path: Path, fake: FakeControlPlane, backend: str, camera_url: str, http_client: httpx.AsyncClient
+) -> None:
+    fake.document = config(camera_url)
+    (tmp_path / "store").mkdir()
+    variables = environment(tmp_path, backend, TOKEN, free_port(), STORAGE_URL=f"file://{tmp_path / 'store'}")
+    async with recorder(tmp_path, variables) as running:
+        await fake.until(lambda: bool(fake.registered))
+        assert await running.stop() == 0
+    fake.down = 503
+    told_before = set(fake.registered)
+    async with recorder(tmp_path, variables) as running:
+        await answering(running, http_client)
+        status = await status_once(running, http_client, lambda shown: shown["segments"]["uploaded"] >= 2)
+        assert status["sync_status"]["source"] == "cache"
+        assert status["control_plane"]["condition"] == "unreachable"
+        assert status["status"] == "degraded"
+        assert set(fake.registered) == told_before
+        fake.down = 0
+        await fake.until(lambda: len(fake.stored) >= 3)
+        assert await running.stop() == 0
+    objects = [path.name for path in (tmp_path / "store").rglob("*.mp4")]
+    assert len(objects) == len(set(objects))
+    assert {str(segment_id) for segment_id in fake.stored} <= {name.split("_")[1][:-4] for name in objects}
+    assert len(set(fake.registered) - told_before) == 1
+
+
+async def test_a_refused_token_is_shown_with_what_to_do(
+    tmp_path: Path, fake: FakeControlPlane, backend: str, http_client: httpx.AsyncClient
+) -> None:
+    fake.token = "renewed"
+    async with recorder(tmp_path, environment(tmp_path, backend, TOKEN, free_port())) as running:
+        await answering(running, http_client)
+        status = await status_once(running, http_client, lambda shown: shown["control_plane"]["condition"] != "untried")
+        assert status["control_plane"]["condition"] == "token_refused"
+        assert any("renew it in the console" in problem for problem in status["problems"])
+        assert await running.stop() == 0
 
 
 async def test_what_an_earlier_run_left_is_delivered_after_the_start(
