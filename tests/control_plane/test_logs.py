@@ -16,13 +16,14 @@ from control_plane.security.tokens import new_api_key, new_client_token
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """What goes to standard error, as JSON; logging is put back as it was."""
     root = logging.getLogger()
-    handlers, level, written = root.handlers[:], root.level, io.StringIO()
+    handlers, level, before, written = root.handlers[:], root.level, structlog.get_config(), io.StringIO()
     monkeypatch.setattr("sys.stderr", written)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # as another server in this process may have left it
     configure_logs("INFO", "json")
     yield written
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 def lines(log: io.StringIO) -> list[dict[str, object]]:

@@ -50,6 +50,7 @@ def configure_logs(level: str, log_format: str) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "alembic", "sqlalchemy", "httpx", "aiohttp"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
+        logger.setLevel(logging.NOTSET)
         logger.propagate = True
     # One line a request is enough, and ours has no query in it; "migrating" is said by the command.
     for name in ("uvicorn.access", "httpx", "alembic", "sqlalchemy.engine"):

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
+import asyncpg
 import structlog
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
@@ -81,7 +82,8 @@ async def _keep_up(services: Services) -> None:
             async with services.engine.begin() as connection:
                 made = await ensure_partitions(connection, datetime.now(UTC))
                 await delete_expired_uploads(connection, datetime.now(UTC))
-        except (SQLAlchemyError, OSError) as error:
+        # A database that is just starting or stopping refuses connections with the driver's own errors.
+        except (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.warning("upkeep_failed", error=type(error).__name__)
             await asyncio.sleep(_UPKEEP_RETRY_SECONDS)
         else:

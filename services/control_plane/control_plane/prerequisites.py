@@ -184,7 +184,7 @@ async def _require_migrated(url: str, *, wait_seconds: float = 0) -> None:
                     "run `control-plane migrate`"
                 )
             await asyncio.sleep(0.1)
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         refusal = refusal_for(error)
         raise StartError(refusal.detail if refusal else f"the database refuses: {type(error).__name__}") from error
     finally:
