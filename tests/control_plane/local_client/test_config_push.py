@@ -102,6 +102,22 @@ async def test_an_edit_on_one_replica_reaches_a_recorder_that_waits_on_another(
         assert time.monotonic() - committed < 1
 
 
+async def test_no_edit_is_lost_between_reading_and_waiting(place: Place, recorder: Recorder) -> None:
+    etag = (await recorder.get("config")).headers["ETag"]
+    for number in range(40):
+        # At once, so that the edit comes before, while or after the request reads the configuration.
+        request = asyncio.create_task(
+            recorder.get("config", params={"wait": 30}, headers={"If-None-Match": etag}, timeout=40)
+        )
+        for _ in range(number % 8):
+            await asyncio.sleep(0)
+        await place.rows("UPDATE cameras SET name = :name", name=f"Name {number}")
+        async with asyncio.timeout(5):
+            response = await request
+        assert response.json()["cameras"][0]["name"] == f"Name {number}"
+        etag = response.headers["ETag"]
+
+
 async def test_another_recorders_edit_wakes_nobody_else(place: Place, recorder: Recorder, stranger: Recorder) -> None:
     async with waiting(place, recorder, wait=2) as request:
         await place.rows("UPDATE clients SET name = 'Renamed' WHERE id = :id", id=stranger.id)

@@ -117,7 +117,13 @@ class ConfigChanges:
                     self._is_listening.set()
                     log.info("config_push_listening")
                     await _until_gone(connection, gone)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (
+                OSError,
+                TimeoutError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+            ) as error:
                 log.warning("config_push_interrupted", error=type(error).__name__)
             self._is_listening.clear()
             self._revisions.clear()
