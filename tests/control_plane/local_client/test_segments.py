@@ -3,11 +3,15 @@
 import asyncio
 import uuid
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from uuid_utils.compat import uuid7
 
-from camfleet_contract.segments import object_name
+from camfleet_contract.segments import SegmentOffer, object_name
+from control_plane.recordings.offer_outcomes import name_of
+from control_plane.recordings.offers import Desk, decide_offers
+from control_plane.stores import NewUpload, OpenedUpload, StoredObject
 from tests.control_plane.local_client.footage import START, Footage
 from tests.control_plane.local_client.sites import Place, Recorder
 from tests.control_plane.local_client.statements import counted_statements
@@ -148,6 +152,55 @@ async def test_a_store_that_is_gone_refuses_for_now(footage: Footage) -> None:
     assert await footage.verdicts(offer) == ["store_unavailable"]
     bucket.with_name("unmounted").rename(bucket)
     assert await footage.verdicts(offer) == ["stored"]
+
+
+class HeldStore:
+    """A store that answers when the test lets it, as a slow disk does, and counts who asks at once."""
+
+    url = "file:///held"
+    is_brokered = False
+
+    def __init__(self, found: StoredObject) -> None:
+        self.found = found
+        self.is_asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.asking = 0
+
+    async def look_up(self, object_name: str) -> StoredObject | None:
+        self.asking += 1
+        self.is_asked.set()
+        await self.may_answer.wait()
+        return self.found
+
+    async def open_upload(self, upload: NewUpload, now: datetime) -> OpenedUpload:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+
+async def test_a_slow_store_holds_no_connection_and_is_not_asked_for_all_at_once(
+    footage: Footage, place: Place
+) -> None:
+    services = place.service.services
+    offers = [SegmentOffer.model_validate(footage.offer(number)) for number in range(10)] * 10
+    offers = [offer.model_copy(update={"id": uuid7(), "object_name": None}) for offer in offers]
+    offers = [offer.model_copy(update={"object_name": name_of(offer)}) for offer in offers]
+    store = HeldStore(StoredObject(offers[0].size_bytes, offers[0].crc32c, 0))
+    desk = Desk(services.sessions, store, services.secrets)
+    deciding = asyncio.create_task(decide_offers(desk, footage.recorder.id, offers, START))
+    async with asyncio.timeout(10):
+        await store.is_asked.wait()
+        await asyncio.sleep(0)
+        pool: Any = services.engine.pool
+        assert pool.checkedout() == 0
+        assert store.asking < len(offers) / 2
+        # Nothing is called stored that was not compared, and nothing is written meanwhile.
+        assert await place.rows("SELECT id FROM segments") == []
+        store.may_answer.set()
+        verdicts = await deciding
+    assert {verdict.verdict for verdict in verdicts[::10]} == {"stored"}
+    assert {verdict.code for verdict in verdicts[1::10]} == {"checksum_mismatch"}
 
 
 async def test_five_hundred_cost_as_many_statements_as_one(footage: Footage, place: Place) -> None:
