@@ -164,6 +164,8 @@ class Cameras:
             last_footage = camera.journal.coverage.last_footage
             if camera.capture is not None:
                 condition, since, reason = camera.capture.state()
+            elif reason := camera.journal.coverage.reason():
+                condition = CameraCondition.STALLED  # due, and not even tried
         return CameraState(
             camera_id=camera_id, condition=condition, since=since, reason=reason, last_footage_at=last_footage
         )

@@ -66,6 +66,11 @@ class Coverage:
             if (self._cause, self._detail) == _NO_REASON:
                 self._cause, self._detail = cause, detail
 
+    def reason(self) -> str:
+        """Why nothing comes just now; empty while footage does, or isn't due."""
+        with self._lock:
+            return "" if self._missing_since is None else self._detail
+
     def flush(self, now: datetime, at_least: timedelta = SMALLEST) -> None:
         """Write down what is missing until now, if that is long enough; the gap stays open."""
         with self._lock:
