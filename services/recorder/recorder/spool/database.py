@@ -167,4 +167,5 @@ def waiting(now: datetime) -> tuple[int, int]:
 
     Nothing is ever put off for so long as its end: such a moment was set while the clock was far ahead.
     """
-    return to_column(now) + 1, to_column(now + _LONGEST_WAIT)
+    begin = to_column(now)
+    return begin + 1, begin + _LONGEST_WAIT // timedelta(microseconds=1)
