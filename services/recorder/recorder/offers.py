@@ -27,8 +27,9 @@ DAY = timedelta(days=1)
 RETRY_AFTER = {
     RefusalCode.UNKNOWN_RECORDING: SOON,
     RefusalCode.UNKNOWN_CAMERA: HOUR,
-    RefusalCode.CHECKSUM_MISMATCH: MINUTE,
-    RefusalCode.OBJECT_MISSING: MINUTE,
+    # Not sooner: where both sides look into different stores, every segment comes round again and again.
+    RefusalCode.CHECKSUM_MISMATCH: 10 * MINUTE,
+    RefusalCode.OBJECT_MISSING: 10 * MINUTE,
     RefusalCode.CONFLICT: DAY,
     RefusalCode.STORE_UNAVAILABLE: MINUTE,
 }
@@ -118,7 +119,9 @@ class Offers:
         spool = self._spool.segments
         if self._window is None:
             # Uploaded by ourselves, yet the control plane does not find it: another store, or the object went.
-            spool.mark_sealed_again(segment.id, verdict.reason or "the object is not found in the store", now + MINUTE)
+            spool.mark_sealed_again(
+                segment.id, verdict.reason or "the object is not found in the store", now + 10 * MINUTE
+            )
         elif verdict.upload is None:
             spool.refuse(segment.id, verdict.reason or "wanted, but no upload was opened", now + MINUTE)
         else:
