@@ -7,6 +7,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from camera_simulator.server import CameraSimulator
+from camera_simulator.specs import AudioCodec, CameraSpec
 from recorder.clock import SystemClock
 from recorder.control_plane import ControlPlane, connected
 from recorder.link import Link
@@ -14,6 +16,7 @@ from recorder.spool import Spool
 from recorder.vault import Vault
 from tests.recorder.control_plane import TOKEN, FakeControlPlane
 from tests.recorder.gcs import Gcs, gcs_server
+from tests.recorder.process import PASSWORD
 from tests.recorder.serving import serving
 
 
@@ -58,3 +61,16 @@ async def control_plane(fake: FakeControlPlane) -> AsyncIterator[ControlPlane]:
         connected(root, SecretStr(TOKEN), Link(SystemClock().now)) as control_plane,
     ):
         yield control_plane
+
+
+@pytest.fixture
+async def backend(fake: FakeControlPlane) -> AsyncIterator[str]:
+    async with serving(fake.app()) as root:
+        yield root
+
+
+@pytest.fixture
+async def camera_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    spec = CameraSpec(name="yard", audio=AudioCodec.AAC, user="viewer", password=PASSWORD, loop_seconds=4)
+    async with CameraSimulator([spec], cache=tmp_path_factory.getbasetemp() / "media") as simulator:
+        yield simulator.url("yard")

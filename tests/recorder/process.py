@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 RECORDER = Path(sys.executable).with_name("recorder")
 STOP_SECONDS = 15
+PASSWORD = "camera-s3cret"
 
 
 @dataclass
@@ -71,3 +74,26 @@ async def command(folder: Path, variables: dict[str, str], *arguments: str) -> t
     async with asyncio.timeout(60):
         out, errors = await process.communicate()
     return process.returncode or 0, out.decode(), errors.decode()
+
+
+def configuration(url: str, revision: str = "1", *, is_due: bool = True) -> bytes:
+    """A configuration document with one camera that is always due, or never."""
+    camera = {"id": str(uuid4()), "name": "Yard", "rtsp_url": url}
+    schedule = {
+        "id": str(uuid4()),
+        "name": "Always",
+        "schedule_type": "continuous",
+        "start_time": "00:00:00",
+        "end_time": "00:00:00",
+        "segment_seconds": 2,
+        "camera": camera,
+    }
+    return json.dumps(
+        {
+            "revision": revision,
+            "client_id": str(uuid4()),
+            "client_name": "Box",
+            "cameras": [camera],
+            "schedules": [schedule] if is_due else [],
+        }
+    ).encode()

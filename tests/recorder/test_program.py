@@ -13,52 +13,13 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from camera_simulator.server import CameraSimulator
-from camera_simulator.specs import AudioCodec, CameraSpec
 from recorder.spool import Spool
 from tests.recorder.control_plane import TOKEN, FakeControlPlane
 from tests.recorder.gcs import Gcs
-from tests.recorder.process import RunningRecorder, command, environment, recorder
-from tests.recorder.serving import free_port, serving
+from tests.recorder.process import PASSWORD, RunningRecorder, command, configuration, environment, recorder
+from tests.recorder.serving import free_port
 from tests.recorder.spooled import begun, sealed
 from tests.recorder.waiting import eventually
-
-PASSWORD = "camera-s3cret"
-
-
-@pytest.fixture
-async def backend(fake: FakeControlPlane) -> AsyncIterator[str]:
-    async with serving(fake.app()) as root:
-        yield root
-
-
-@pytest.fixture
-async def camera_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    spec = CameraSpec(name="yard", audio=AudioCodec.AAC, user="viewer", password=PASSWORD, loop_seconds=4)
-    async with CameraSimulator([spec], cache=tmp_path_factory.getbasetemp() / "media") as simulator:
-        yield simulator.url("yard")
-
-
-def config(url: str, revision: str = "1", *, is_due: bool = True) -> bytes:
-    camera = {"id": str(uuid4()), "name": "Yard", "rtsp_url": url}
-    schedule = {
-        "id": str(uuid4()),
-        "name": "Always",
-        "schedule_type": "continuous",
-        "start_time": "00:00:00",
-        "end_time": "00:00:00",
-        "segment_seconds": 2,
-        "camera": camera,
-    }
-    return json.dumps(
-        {
-            "revision": revision,
-            "client_id": str(uuid4()),
-            "client_name": "Box",
-            "cameras": [camera],
-            "schedules": [schedule] if is_due else [],
-        }
-    ).encode()
 
 
 async def answering(running: RunningRecorder, client: httpx.AsyncClient) -> None:
@@ -78,7 +39,7 @@ async def test_from_the_camera_to_the_bucket_and_deleted_only_when_stored(
     tmp_path: Path, fake: FakeControlPlane, backend: str, gcs: Gcs, camera_url: str
 ) -> None:
     fake.gcs = gcs
-    fake.document = config(camera_url)
+    fake.document = configuration(camera_url)
     variables = environment(tmp_path, backend, TOKEN, free_port())
     async with recorder(tmp_path, variables) as running:
         await fake.until(lambda: len(fake.stored) >= 2)
@@ -116,7 +77,7 @@ async def status_once(
 async def test_it_records_by_its_cached_configuration_and_delivers_everything_later_once(
     tmp_path: Path, fake: FakeControlPlane, backend: str, camera_url: str, http_client: httpx.AsyncClient
 ) -> None:
-    fake.document = config(camera_url)
+    fake.document = configuration(camera_url)
     (tmp_path / "store").mkdir()
     variables = environment(tmp_path, backend, TOKEN, free_port(), STORAGE_URL=f"file://{tmp_path / 'store'}")
     async with recorder(tmp_path, variables) as running:
@@ -195,7 +156,7 @@ async def test_an_upload_that_was_killed_midway_goes_on_after_the_next_start(
 async def test_the_local_endpoints_answer_and_show_no_secret(
     tmp_path: Path, fake: FakeControlPlane, backend: str, camera_url: str, http_client: httpx.AsyncClient
 ) -> None:
-    fake.document = config(camera_url, is_due=False)
+    fake.document = configuration(camera_url, is_due=False)
     camera_id = json.loads(fake.document)["cameras"][0]["id"]
     variables = environment(tmp_path, backend, TOKEN, free_port())
     async with recorder(tmp_path, variables) as running:
@@ -294,45 +255,6 @@ async def test_bad_settings_are_told_without_a_traceback(tmp_path: Path) -> None
     assert "BACKEND_API_URL must be" in errors
     assert "CLIENT_TOKEN" in errors
     assert "Traceback" not in errors
-
-
-async def test_check_is_content_where_all_is_well(
-    tmp_path: Path, fake: FakeControlPlane, backend: str, camera_url: str
-) -> None:
-    fake.document = config(camera_url)
-    code, out, errors = await command(tmp_path, environment(tmp_path, backend, TOKEN, free_port()), "check")
-    assert (code, errors) == (0, "")
-    assert "✓ camera Yard: h264 640x360, aac sound, a keyframe after" in out
-    assert "✗" not in out
-
-
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({"CLIENT_TOKEN": "wrong"}, "✗ token and configuration: the token is refused: renew it"),
-        ({"BACKEND_API_URL": "http://127.0.0.1:9"}, "✗ control plane: no answer"),
-        ({"STORAGE_URL": "file:///does/not/exist"}, "✗ storage: the storage folder /does/not/exist does not exist"),
-        ({"MIN_FREE_GIB": "9999999"}, "✗ data folder:"),
-        ({"RECORDING_BASE_DIR": "/proc/nowhere"}, "✗ data folder: /proc/nowhere"),
-    ],
-)
-async def test_check_says_what_to_do(
-    tmp_path: Path, fake: FakeControlPlane, backend: str, changes: dict[str, str], told: str
-) -> None:
-    variables = environment(tmp_path, backend, TOKEN, free_port()) | changes
-    code, out, _ = await command(tmp_path, variables, "check")
-    assert code == 1
-    assert told in out
-
-
-async def test_check_names_a_camera_with_a_wrong_password(
-    tmp_path: Path, fake: FakeControlPlane, backend: str, camera_url: str
-) -> None:
-    fake.document = config(camera_url.replace(PASSWORD, "wr0ng-pass"))
-    code, out, errors = await command(tmp_path, environment(tmp_path, backend, TOKEN, free_port()), "check")
-    assert code == 1
-    assert "✗ camera Yard:" in out
-    assert "wr0ng-pass" not in out + errors
 
 
 def sealed_until() -> datetime:

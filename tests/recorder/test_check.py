@@ -1,0 +1,48 @@
+"""The connection test as an operator runs it: a tick for what works, what to do for what does not."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.recorder.control_plane import TOKEN, FakeControlPlane
+from tests.recorder.process import PASSWORD, command, configuration, environment
+from tests.recorder.serving import free_port
+
+
+async def test_check_is_content_where_all_is_well(
+    tmp_path: Path, fake: FakeControlPlane, backend: str, camera_url: str
+) -> None:
+    fake.document = configuration(camera_url)
+    code, out, errors = await command(tmp_path, environment(tmp_path, backend, TOKEN, free_port()), "check")
+    assert (code, errors) == (0, "")
+    assert "✓ camera Yard: h264 640x360, aac sound, a keyframe after" in out
+    assert "✗" not in out
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"CLIENT_TOKEN": "wrong"}, "✗ token and configuration: the token is refused: renew it"),
+        ({"BACKEND_API_URL": "http://127.0.0.1:9"}, "✗ control plane: no answer"),
+        ({"STORAGE_URL": "file:///does/not/exist"}, "✗ storage: the storage folder /does/not/exist does not exist"),
+        ({"MIN_FREE_GIB": "9999999"}, "✗ data folder:"),
+        ({"RECORDING_BASE_DIR": "/proc/nowhere"}, "✗ data folder: /proc/nowhere"),
+    ],
+)
+async def test_check_says_what_to_do(
+    tmp_path: Path, fake: FakeControlPlane, backend: str, changes: dict[str, str], told: str
+) -> None:
+    variables = environment(tmp_path, backend, TOKEN, free_port()) | changes
+    code, out, _ = await command(tmp_path, variables, "check")
+    assert code == 1
+    assert told in out
+
+
+async def test_check_names_a_camera_with_a_wrong_password(
+    tmp_path: Path, fake: FakeControlPlane, backend: str, camera_url: str
+) -> None:
+    fake.document = configuration(camera_url.replace(PASSWORD, "wr0ng-pass"))
+    code, out, errors = await command(tmp_path, environment(tmp_path, backend, TOKEN, free_port()), "check")
+    assert code == 1
+    assert "✗ camera Yard:" in out
+    assert "wr0ng-pass" not in out + errors
