@@ -19,10 +19,12 @@ $(VENV)/.installed: requirements/development.txt $(PACKAGES:%=%/pyproject.toml)
 .PHONY: setup
 setup: $(VENV)/.installed ## Install everything into .venv, both commands in .venv/bin
 
+# More than this machine's cores may be: most tests wait for a camera, which plays no faster than life.
+TEST_WORKERS ?= 4
 .PHONY: test
 test: setup ## Run every test; what they need is installed and started by itself
 	@tests/install-system-packages
-	@$(VENV)/bin/pytest $(TEST_ARGS)
+	@$(VENV)/bin/pytest --numprocesses $(TEST_WORKERS) --dist worksteal $(TEST_ARGS)
 
 .PHONY: check
 check: setup ## Format, lint, types, boundaries

@@ -75,6 +75,8 @@ class ConsolePages:
 
     async def heading(self, text: str) -> None:
         await expect(self.page.locator("h1")).to_have_text(text)
+        # The page's script answers to clicks only once it has run, which is before the load is over.
+        await self.page.wait_for_load_state("load")
 
     def field(self, name: str) -> Locator:
         """The part of a form that belongs to one field, its errors included."""
