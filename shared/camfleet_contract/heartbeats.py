@@ -32,6 +32,11 @@ _CAMERA_STATE: JsonDict = {
     "last_footage_at": "2026-03-01T20:15:29Z",
 }
 _BACKLOG: JsonDict = {"segments": 12, "bytes": 90177536, "oldest": "2026-03-01T20:03:00Z"}
+_PROBLEM: JsonDict = {
+    "code": "store_unusable",
+    "text": "uploads: the storage folder /mnt/footage does not exist: mount the disk, or create it",
+    "since": "2026-03-01T19:42:10Z",
+}
 _DISK: JsonDict = {"total_bytes": 500107862016, "free_bytes": 127131062272}
 
 
@@ -67,6 +72,18 @@ class Disk(Message):
     free_bytes: BigCount
 
 
+class Problem(Message):
+    """Something about the recorder itself that a person should look at."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_PROBLEM]})
+
+    code: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    """Which kind of problem; a newer recorder may know more kinds."""
+    text: Annotated[Text, Field(max_length=1000)] = ""
+    """For a person: what is wrong and what to do; never with credentials."""
+    since: Utc
+
+
 class Heartbeat(LenientMessage):
     """The body of `POST heartbeat`. The first five fields are the predecessor's, and it may leave out any of them."""
 
@@ -92,6 +109,7 @@ class Heartbeat(LenientMessage):
                     "disk": _DISK,
                     "upload_bytes_per_second": 786432.0,
                     "config_revision": "9f2c6a41d0e8b735",
+                    "problems": [_PROBLEM],
                 },
             ]
         }
@@ -116,6 +134,8 @@ class Heartbeat(LenientMessage):
     disk: Disk | None = None
     upload_bytes_per_second: Fraction | None = None
     config_revision: Annotated[Text, Field(max_length=128)] | None = None
+    problems: Annotated[list[Problem], Field(max_length=50)] | None = None
+    """What is wrong with the recorder itself; its cameras' troubles are in `cameras`. Absent from older recorders."""
 
 
 class HeartbeatReceived(Message):

@@ -13,7 +13,7 @@ from camfleet_contract.cameras import Camera
 from camfleet_contract.configuration import RecorderConfig, Schedule, Storage
 from camfleet_contract.gaps import Gap, GapReport, GapsAnswer, GapVerdict
 from camfleet_contract.health import Health
-from camfleet_contract.heartbeats import Backlog, CameraState, Disk, Heartbeat, HeartbeatReceived
+from camfleet_contract.heartbeats import Backlog, CameraState, Disk, Heartbeat, HeartbeatReceived, Problem
 from camfleet_contract.messages import ErrorAnswer, Interval, LenientMessage, Message
 from camfleet_contract.recordings import (
     RecordingRegistered,
@@ -40,6 +40,7 @@ REQUIRED: dict[type[Message], set[str]] = {
     CameraState: {"camera_id", "condition", "since"},
     Backlog: set(),
     Disk: {"total_bytes", "free_bytes"},
+    Problem: {"code", "since"},
     RecordingRegistration: {"camera_id"},
     RecordingRegistered: {"recording_id"},
     RecordingStatusReport: {"recording_id", "status"},
@@ -139,6 +140,7 @@ TEXTS = [
     (RecordingStatusReport, "error_message"), (RecordingStatusReport, "error_code"),
     (RecordingStatusReport, "gcp_path"),
     (Heartbeat, "last_upload"), (Heartbeat, "version"), (Heartbeat, "config_revision"), (CameraState, "reason"),
+    (Problem, "code"), (Problem, "text"),
     (SegmentOffer, "codec"), (SegmentOffer, "object_name"), (SegmentOffer, "crc32c"), (SegmentOffer, "sha256"),
     (SegmentOffer, "previous_sha256"), (Gap, "detail"),
 ]  # fmt: skip
