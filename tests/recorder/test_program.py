@@ -177,6 +177,7 @@ async def test_the_local_endpoints_answer_and_show_no_secret(
         assert "recorder_control_plane_connected 1\n" in metrics
         pages = [await http_client.get(f"{url}/{page}") for page in ("health", "schedules", "docs", "openapi.json")]
         assert [page.status_code for page in pages] == [200] * 4
+        assert "://" not in pages[2].text, "the box may have no internet"
         shown = json.dumps(status) + metrics + "".join(page.text for page in pages)
         assert PASSWORD not in shown
         assert TOKEN not in shown

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import RedirectResponse
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from control_plane import health
+from control_plane import docs_pages, health
 from control_plane.answers import install_error_handlers
 from control_plane.cctv import app as cctv
 from control_plane.console import app as console
@@ -44,6 +44,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(health.router)
     for name, api in create_apis(services).items():
         app.mount(f"/v0/api/{name}", api)
+    app.mount(docs_pages.ASSETS_PATH, docs_pages.create_assets())
     console.attach(app, services)
     app.add_api_route("/", _start_page, methods=["GET", "HEAD"])
     # The last one added sees a request first.

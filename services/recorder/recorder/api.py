@@ -9,6 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi_offline import FastAPIOffline
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,7 +27,8 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 def local_api(status: Status, cameras: Cameras, *, allowed_hosts: tuple[str, ...], version: str) -> FastAPI:
     """The endpoints. Calls under another name than `allowed_hosts` and loopback's are refused (DNS rebinding)."""
-    app = FastAPI(
+    # Swagger UI from this process: the box may have no internet, and should not call strangers' hosts if it has.
+    app = FastAPIOffline(
         title="camfleet recorder",
         version=version,
         description="What this recorder does, and manual recordings. Nothing here shows a credential.",

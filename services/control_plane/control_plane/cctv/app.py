@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from pydantic import BaseModel, ConfigDict
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from control_plane import docs_pages
 from control_plane.answers import install_error_handlers
 from control_plane.cctv import cameras, clients, recordings, schedules, sites
 from control_plane.cctv.callers import bearer
@@ -55,7 +56,7 @@ def create_app(services: Services) -> FastAPI:
         title="CCTV API",
         version=VERSION,
         description=_DESCRIPTION,
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         separate_input_output_schemas=False,
@@ -66,6 +67,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(_open)
     for feature in (sites, clients, cameras, schedules, recordings):
         app.include_router(feature.router, dependencies=[Depends(bearer)], responses=EVERYWHERE)
+    docs_pages.attach(app)
     return app
 
 

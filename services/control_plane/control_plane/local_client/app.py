@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from control_plane import docs_pages
 from control_plane.answers import install_error_handlers
 from control_plane.local_client import documents, health, heartbeats, reports
 from control_plane.local_client.version import TITLE, VERSION
@@ -21,11 +22,12 @@ def create_app(services: Services) -> FastAPI:
         description=_DESCRIPTION,
         # Predecessor clients follow no redirects.
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
     )
     app.state.services = services
     install_error_handlers(app)
     for feature in (health, documents, heartbeats, reports):
         app.include_router(feature.router)
+    docs_pages.attach(app)
     return app
