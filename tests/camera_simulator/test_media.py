@@ -11,8 +11,10 @@ from PIL import ImageChops
 
 from camera_simulator import AudioCodec, CameraSimulator, CameraSpec, Clock, Kind, Media, VideoCodec, nal_units
 from camera_simulator.generation import media_for
+from camera_simulator.live import next_number
 from camera_simulator.media import UnplayableError, load
 from camera_simulator.pictures import Painter
+from camera_simulator.scenes import Scene
 from tests.camera_simulator.viewing import watch
 
 SPEC = CameraSpec(name="yard", loop_seconds=1, fps=50, gop_frames=10, audio=AudioCodec.AAC)
@@ -126,6 +128,21 @@ def test_every_frame_shows_another_clock() -> None:
     painter = Painter("yard", 640, 360, seed=0)
     first, second = (painter.paint(7, clock).crop((0, 0, 320, 64)) for clock in ("00:01.00", "00:02.00"))
     assert ImageChops.difference(first, second).getbbox() is not None
+
+
+def test_live_cameras_show_streets_of_their_own_in_which_something_moves() -> None:
+    gate, yard = (Scene(name, 320, 180, fps=10, seed=0) for name in ("gate", "yard"))
+    first, later, other = gate.paint(20, "12:00:00"), gate.paint(21, "12:00:00"), yard.paint(20, "12:00:00")
+    assert ImageChops.difference(first, later).getbbox() is not None
+    assert ImageChops.difference(first, other).getbbox() is not None
+    strip = (0, 150, 320, 180)
+    assert ImageChops.difference(first.crop(strip), gate.paint(20, "12:00:01").crop(strip)).getbbox() is not None
+
+
+def test_a_busy_moment_delays_live_pictures_and_a_slow_encoder_leaves_some_out() -> None:
+    assert next_number(9, elapsed_seconds=0.95, fps=10) == 10
+    assert next_number(9, elapsed_seconds=2.9, fps=10) == 10, "late, and caught up"
+    assert next_number(9, elapsed_seconds=3.2, fps=10) == 32, "too far behind"
 
 
 @pytest.mark.parametrize("codec", list(VideoCodec))

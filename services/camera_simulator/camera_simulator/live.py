@@ -13,10 +13,11 @@ from av.video.codeccontext import VideoCodecContext
 from camera_simulator import nal_units
 from camera_simulator.generation import encoder_name, encoder_options
 from camera_simulator.media import AccessUnit, video_unit
-from camera_simulator.pictures import Painter
+from camera_simulator.scenes import Scene
 from camera_simulator.specs import VIDEO_CLOCK_HZ, CameraSpec
 
 _QUEUE_UNITS = 250
+_CATCH_UP_SECONDS = 2.0  # how far pictures may come late on a busy machine before some are left out
 
 
 async def encoded_live(spec: CameraSpec, started_at: float) -> AsyncGenerator[tuple[int, AccessUnit], None]:
@@ -59,18 +60,24 @@ def _run(
 
 def _encoded(spec: CameraSpec, started_at: float, stopped: threading.Event) -> Iterator[tuple[int, AccessUnit]]:
     encoder = _open_encoder(spec)
-    painter = Painter(spec.burned_name, spec.width, spec.height, spec.seed)
+    scene = Scene(spec.burned_name, spec.width, spec.height, spec.fps, spec.seed)
     number = int((time.monotonic() - started_at) * spec.fps)
     ticks = VIDEO_CLOCK_HZ / spec.fps
     while not stopped.wait(max(0.0, started_at + number / spec.fps - time.monotonic())):
-        clock = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
-        for packet in encoder.encode(painter.frame(number, clock)):
+        late = time.monotonic() - (started_at + number / spec.fps)
+        clock = datetime.fromtimestamp(time.time() - late).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+        for packet in encoder.encode(scene.frame(number, clock)):
             shown = number if packet.pts is None else packet.pts
             pts = round(shown * ticks)
             nals = nal_units.split(bytes(packet))
             yield shown, video_unit(spec.codec, nals, pts, pts, is_keyframe=packet.is_keyframe)
-        # An encoder that can't keep up leaves pictures out instead of falling behind the clock.
-        number = max(number + 1, int((time.monotonic() - started_at) * spec.fps))
+        number = next_number(number, time.monotonic() - started_at, spec.fps)
+
+
+def next_number(number: int, elapsed_seconds: float, fps: int) -> int:
+    """The next frame's number: what a busy moment delayed is caught up; an encoder that is too slow leaves some out."""
+    is_far_behind = elapsed_seconds - (number + 1) / fps > _CATCH_UP_SECONDS
+    return int(elapsed_seconds * fps) if is_far_behind else number + 1
 
 
 def _open_encoder(spec: CameraSpec) -> VideoCodecContext:
