@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from camera_simulator import Camera, CameraSimulator, CameraSpec
-from tests.camera_simulator.rtsp_client import connected
+from tests.camera_simulator.rtsp_client import RtspClient, connected
 
 SPEC = CameraSpec(name="yard", gop_frames=5, loop_seconds=1)
 IMPATIENT = CameraSpec(
@@ -150,6 +150,7 @@ async def test_a_sign_of_life_keeps_a_session(simulator: CameraSimulator, sign: 
         b"OPTIONS rtsp://[ RTSP/1.0\r\n\r\n",
         b"DESCRIBE * RTSP/1.0\r\nContent-Length: -1\r\n\r\n",
         b"DESCRIBE * RTSP/1.0\r\nContent-Length: 99999999\r\n\r\n",
+        b"DESCRIBE * RTSP/1.0\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
         b"x" * 100_000,
     ],
 )
@@ -157,6 +158,15 @@ async def test_noise_is_answered_with_bad_request_and_harms_nobody(simulator: Ca
     async with connected(simulator.url("yard")) as client:
         client.writer.write(noise)
         assert (await client.reply()).status == 400
+    async with connected(simulator.url("yard")) as client:
+        assert (await client.ask("DESCRIBE")).status == 200
+
+
+async def test_a_client_that_asks_and_never_reads_is_dropped(simulator: CameraSimulator, camera: Camera) -> None:
+    async with connected(simulator.url("yard")) as client:
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # the stream's transport reads, too
+        with pytest.raises(ConnectionError):
+            await _ask_for_ever(client)
     async with connected(simulator.url("yard")) as client:
         assert (await client.ask("DESCRIBE")).status == 200
 
@@ -170,6 +180,13 @@ async def test_the_simulator_ends_with_silent_connections_open(media_cache: Path
             async with asyncio.timeout(5):
                 await simulator.__aexit__(None, None, None)
             await silent.ended()
+
+
+async def _ask_for_ever(client: RtspClient) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            client.writer.write(b"DESCRIBE %b RTSP/1.0\r\nCSeq: 1\r\n\r\n" % client.url.encode() * 1000)
+            await client.writer.drain()
 
 
 class _udp_pair:  # noqa: N801 - reads as the function it stands for

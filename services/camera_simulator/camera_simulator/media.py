@@ -104,6 +104,8 @@ def _load_video(path: Path, *, in_band_parameter_sets: bool) -> Track:
     sets = _parameter_sets(codec, nal_units.split(bytes(packets[0]))) or _parameter_sets(
         codec, nal_units.split(extradata)
     )
+    if not sets:
+        raise UnplayableError(f"{path} has no parameter sets: nobody could decode it")
     times = _decode_times(path, packets)
     units = []
     for packet, (pts, dts) in zip(packets, times, strict=True):

@@ -77,15 +77,21 @@ async def read_message(reader: asyncio.StreamReader) -> Request | InterleavedFra
             return InterleavedFrame(channel, await reader.readexactly(high << 8 | low))
         head = first + await reader.readuntil(b"\r\n\r\n")
         request = _parse(head)
-        length = request.headers.get("content-length", "0")
-        if not length.isascii() or not length.isdigit() or int(length) > BODY_LIMIT_BYTES:
-            raise MalformedRequestError(f"Content-Length {length!r}")
-        await reader.readexactly(int(length))
+        await reader.readexactly(_body_bytes(request.headers.get("content-length", "0")))
     except asyncio.IncompleteReadError:
         return None
     except asyncio.LimitOverrunError as error:
         raise MalformedRequestError("the request's head is too long") from error
     return request
+
+
+def _body_bytes(text: str) -> int:
+    # Digits are counted first: int() refuses thousands of them with an error of its own.
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(BODY_LIMIT_BYTES))):
+        raise MalformedRequestError(f"Content-Length {text[:20]!r}")
+    if int(text) > BODY_LIMIT_BYTES:
+        raise MalformedRequestError(f"a body of {text} bytes")
+    return int(text)
 
 
 def _parse(head: bytes) -> Request:

@@ -12,7 +12,7 @@ from camera_simulator.authentication import Gatekeeper
 from camera_simulator.cameras import Camera, Fault
 from camera_simulator.media import Kind, Track
 from camera_simulator.rtsp import InterleavedFrame, MalformedRequestError, Request, Response, read_message
-from camera_simulator.transports import Interleaved, Transport, UdpPair
+from camera_simulator.transports import BACKLOG_LIMIT_BYTES, Interleaved, Transport, UdpPair
 from camera_simulator.viewers import Sender, Viewer
 
 log = structlog.get_logger()
@@ -53,6 +53,8 @@ class Connection:
                         return
         except TimeoutError:
             log.info("session_expired", camera=self._camera.name if self._camera else None)
+            if self._writer.transport.get_write_buffer_size():
+                self.abort()  # a close would wait until a client that is gone has taken what is buffered
         except MalformedRequestError as error:
             log.info("malformed_request", error=str(error))
             self._writer.write(Response(400).encode("0"))
@@ -93,6 +95,10 @@ class Connection:
                 return False
         response = await self._respond(camera, request)
         self._writer.write(response.encode(request.headers.get("cseq", "0")))
+        if self._writer.transport.get_write_buffer_size() > 2 * BACKLOG_LIMIT_BYTES:
+            log.info("answers_not_read", camera=camera.name if camera else None)
+            self.abort()
+            return True
         if camera is not None:
             camera.answered(request.method, response.status, agent)
         if request.method == "PLAY" and response.status == 200 and camera is not None:  # noqa: PLR2004 - OK
