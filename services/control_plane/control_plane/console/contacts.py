@@ -31,7 +31,15 @@ def status(client: Client, contact_at: datetime | None, now: datetime) -> Markup
         return display.dot("inactive", "secondary")
     if contact_at is None:
         return display.dot("never seen", "yellow")
-    return display.dot("online", "green") if is_online(contact_at, now) else display.dot("offline", "red")
+    if not is_online(contact_at, now):
+        return display.dot("offline", "red")
+    problems = problems_of(client.contact.heartbeat if client.contact else None)
+    if not problems:
+        return display.dot("online", "green")
+    text = "online, 1 problem" if len(problems) == 1 else f"online, {len(problems)} problems"
+    return Markup('<span title="{}">{}</span>').format(
+        "\n".join(problem.text for problem in problems), display.dot(text, "yellow")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,33 @@ class CameraNow:
     """As its recorder's last heartbeat says: a `CameraState`."""
     is_recording: bool
 
+    def is_seen_recording(self, now: datetime) -> bool:
+        """Whether its recorder is there and says so; a recording stays open while its camera is unreachable."""
+        if not is_online(self.contact_at, now):
+            return False
+        # Until the next heartbeat, what it said before the window opened is no news.
+        return self.condition is CameraCondition.RECORDING or (
+            self.is_recording and self.condition in {None, CameraCondition.IDLE, CameraCondition.CONNECTING}
+        )
+
+    @property
+    def condition(self) -> CameraCondition | None:
+        """What its recorder says; None if it says nothing that is known here."""
+        try:
+            return CameraCondition(str((self.state or {}).get("condition")))
+        except ValueError:
+            return None
+
+    @property
+    def reason(self) -> str:
+        """Why it is in this state, as its recorder says."""
+        return str((self.state or {}).get("reason") or "")
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when it is in this state, as its recorder says."""
+        return _instant((self.state or {}).get("since"))
+
     def shown(self, now: datetime) -> Markup:
         """The state as a coloured word, with the reason on hovering."""
         if not self.clients:
@@ -53,14 +88,46 @@ class CameraNow:
             return display.dot("recorder offline", "red")
         if self.state is None:
             return display.dot("recording", "green") if self.is_recording else display.dot("no report", "secondary")
-        try:
-            condition = CameraCondition(str(self.state.get("condition")))
-        except ValueError:
+        if self.condition is None:
             return display.dot("no report", "secondary")
-        reason = str(self.state.get("reason") or "")
         return Markup('<span title="{}">{}</span>').format(
-            reason, display.dot(condition, _COLOURS.get(condition, "red"))
+            self.reason, display.dot(self.condition, _COLOURS.get(self.condition, "red"))
         )
+
+    def shown_in_full(self, now: datetime, zone_name: str) -> Markup:
+        """The state with since when and why."""
+        if self.condition is None or not self.clients or not is_online(self.contact_at, now):
+            return self.shown(now)
+        since = display.moment(self.since, zone_name) if self.since else ""
+        return Markup('{} <span class="text-secondary">{} {}</span><div>{}</div>').format(
+            self.shown(now), "since" if since else "", since, self.reason
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ToldProblem:
+    """Something that a recorder says is wrong with itself."""
+
+    text: str
+    since: datetime | None
+
+
+def problems_of(heartbeat: dict[str, Any] | None) -> list[ToldProblem]:
+    """What the recorder's last heartbeat says is wrong with it."""
+    told = (heartbeat or {}).get("problems") or []
+    return [
+        ToldProblem(str(one.get("text") or display.words(str(one.get("code")))), _instant(one.get("since")))
+        for one in told
+        if isinstance(one, dict)
+    ]
+
+
+def _instant(text: object) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
 
 
 async def cameras_now(session: AsyncSession, camera_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, CameraNow]:

@@ -4,23 +4,23 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from camfleet_contract.cameras import RecordingMode
 from camfleet_contract.recordings import RecordingStatus
-from camfleet_contract.schedules import is_due
-from control_plane.console import display
-from control_plane.console.views.schedules import rule_of
+from control_plane.console.contacts import OPEN, ToldProblem, problems_of
+from control_plane.console.due import due_cameras
+from control_plane.console.gaps import Stretch, alarming
 from control_plane.fleet.contact import ONLINE_WITHIN
 from control_plane.models import Camera, Client, ClientContact, Gap, Recording, Schedule, Site
 from control_plane.services import Services
 
 _SHOWN = 8
 _LATELY = timedelta(days=2)
-# Whether a schedule is due takes some 50 microseconds to find out: beyond this many the page would keep others waiting.
-_MOST_SCHEDULES = 2000
+_MOST_GAPS = 1000
+_NEEDED = {"site": Site, "camera": Camera, "client": Client, "schedule": Schedule}
 
 
 async def dashboard(services: Services) -> dict[str, Any]:
@@ -31,6 +31,8 @@ async def dashboard(services: Services) -> dict[str, Any]:
             "now": now,
             "recorders": await _recorders(session, now),
             "silent": await _silent(session, now),
+            "troubled": await _troubled(session, now),
+            "steps": await _first_steps(session),
             "cameras": await _cameras(session, now),
             "gaps": await _gaps(session, now),
             "failed": await _failed(session, now),
@@ -69,61 +71,65 @@ async def _silent(session: AsyncSession, now: datetime) -> Sequence[tuple[Client
     return [(client, site, at) for client, site, at in rows]
 
 
+async def _troubled(session: AsyncSession, now: datetime) -> list[tuple[Client, Site, ToldProblem]]:
+    """What recorders that are online say is wrong with themselves."""
+    problems = ClientContact.heartbeat["problems"]
+    rows = await session.execute(
+        select(Client, Site, ClientContact.heartbeat)
+        .join(Site, Site.id == Client.site_id)
+        .join(ClientContact, ClientContact.client_id == Client.id)
+        .where(
+            Client.is_active,
+            ClientContact.last_contact_at >= now - ONLINE_WITHIN,
+            func.jsonb_typeof(problems) == "array",
+            problems != literal([], JSONB),
+        )
+        .order_by(Client.name, Client.id)
+        .limit(_SHOWN)
+    )
+    return [(client, site, problem) for client, site, heartbeat in rows for problem in problems_of(heartbeat)]
+
+
 async def _cameras(session: AsyncSession, now: datetime) -> dict[str, Any]:
-    recording = set(
-        await session.scalars(
-            select(Recording.camera_id).where(Recording.status == RecordingStatus.RECORDING).distinct()
+    recording = await session.scalar(
+        select(func.count(Recording.camera_id.distinct()))
+        .join(ClientContact, ClientContact.client_id == Recording.client_id)
+        .where(
+            # As the index of open recordings is declared, or it is not used.
+            Recording.status.in_(OPEN),
+            Recording.status == RecordingStatus.RECORDING,
+            ClientContact.last_contact_at >= now - ONLINE_WITHIN,
         )
     )
     total = await session.scalar(select(func.count()).select_from(Camera).where(Camera.is_active))
-    due = await _due(session, now)
-    missing = sorted((due or {}).keys() - recording)
-    names = await session.scalars(
+    due = await due_cameras(session, now)
+    missing = due.missing if due else {}
+    shown = await session.scalars(
         select(Camera)
         .where(Camera.id.in_(missing))
         .options(joinedload(Camera.site))
-        .order_by(Camera.name)
+        .order_by(Camera.name, Camera.id)
         .limit(_SHOWN)
     )
     return {
         "total": total,
-        "recording": len(recording),
-        "due": None if due is None else len(due),
+        "recording": recording,
+        "due": due.count if due else None,
         "missing_count": len(missing),
-        "missing": list(names),
+        "missing": [(camera, missing[camera.id].shown(now)) for camera in shown],
     }
 
 
-async def _due(session: AsyncSession, now: datetime) -> dict[Any, bool] | None:
-    """The cameras that a schedule wants recorded now; None where there are too many schedules to look at each."""
-    rows = (
-        await session.execute(
-            select(Schedule, Site.timezone)
-            .join(Camera, Camera.id == Schedule.camera_id)
-            .join(Site, Site.id == Camera.site_id)
-            .where(Schedule.is_active, Camera.is_active, Camera.recording_mode == RecordingMode.LOCAL_CLIENT)
-            .limit(_MOST_SCHEDULES + 1)
-        )
-    ).all()
-    if len(rows) > _MOST_SCHEDULES:
-        return None
-    return {
-        schedule.camera_id: True
-        for schedule, timezone in rows
-        if is_due(rule_of(schedule), display.zone_or_utc(timezone), now)
-    }
-
-
-async def _gaps(session: AsyncSession, now: datetime) -> Sequence[tuple[Gap, Camera, Site]]:
-    rows = await session.execute(
-        select(Gap, Camera, Site)
-        .join(Camera, Camera.id == Gap.camera_id)
-        .join(Site, Site.id == Camera.site_id)
-        .where(Gap.reported_at > now - _LATELY)
-        .order_by(Gap.reported_at.desc())
-        .limit(_SHOWN)
+async def _gaps(session: AsyncSession, now: datetime) -> list[tuple[Stretch, Camera]]:
+    reported = await session.scalars(
+        select(Gap).where(Gap.reported_at > now - _LATELY).order_by(Gap.reported_at.desc()).limit(_MOST_GAPS)
     )
-    return [(gap, camera, site) for gap, camera, site in rows]
+    stretches = alarming(reported, _SHOWN)
+    cameras = await session.scalars(
+        select(Camera).where(Camera.id.in_([one.camera_id for one in stretches])).options(joinedload(Camera.site))
+    )
+    by_id = {camera.id: camera for camera in cameras}
+    return [(stretch, by_id[stretch.camera_id]) for stretch in stretches if stretch.camera_id in by_id]
 
 
 async def _failed(session: AsyncSession, now: datetime) -> list[Recording]:
@@ -136,6 +142,14 @@ async def _failed(session: AsyncSession, now: datetime) -> list[Recording]:
             .limit(_SHOWN)
         )
     )
+
+
+async def _first_steps(session: AsyncSession) -> dict[str, bool]:
+    """What a console needs before anything is recorded, in order, and whether it is there."""
+    found = await session.execute(
+        select(*(select(model.id).exists().label(name) for name, model in _NEEDED.items()))  # type: ignore[attr-defined]
+    )
+    return dict(found.mappings().one())
 
 
 async def _newest(session: AsyncSession) -> list[Recording]:

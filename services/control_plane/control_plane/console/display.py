@@ -9,6 +9,7 @@ from camfleet_contract.zones import zone
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _THOUSAND = 1000
+_PARTS_COUNT = 10
 
 
 def zone_or_utc(name: str) -> ZoneInfo:
@@ -57,6 +58,11 @@ def duration(length: timedelta) -> str:
         return f"{hours} h" + (f" {rest // _MINUTE} min" if rest >= _MINUTE else "")
     days, rest = divmod(seconds, _DAY)
     return f"{days} d" + (f" {rest // _HOUR} h" if rest >= _HOUR else "")
+
+
+def seconds(length: timedelta) -> str:
+    """A length where a part of a second counts: `0.4 s`; longer ones as `duration` writes them."""
+    return f"{length.total_seconds():.1f} s" if length.total_seconds() < _PARTS_COUNT else duration(length)
 
 
 def size(count: int | None) -> str:

@@ -31,6 +31,7 @@ from control_plane.fleet.cameras import (
 from control_plane.models import Camera, Client, ClientCamera, Recording, Schedule, Site
 
 _SECRETS = ("password", "rtsp_url", "rtsp_url_sub")
+_TYPES = {CameraType.RTSP: "RTSP", CameraType.IP: "IP camera", CameraType.WEBCAM: "Webcam"}
 _MODES = {RecordingMode.LOCAL_CLIENT: "By a local recording client", RecordingMode.BACKEND: "By the backend"}
 
 
@@ -62,7 +63,7 @@ class CameraForm(Form):
     recording_mode = SelectField("Recorded", choices=[(str(mode), text) for mode, text in _MODES.items()])
     camera_type = SelectField(
         "Type",
-        choices=[("rtsp", "RTSP"), ("ip", "IP camera"), ("webcam", "Webcam")],
+        choices=[(str(kind), text) for kind, text in _TYPES.items()],
         default=str(CameraType.RTSP),
     )
     record_quality = SelectField(
@@ -158,7 +159,10 @@ class CameraView(ConsoleView, model=Camera):
         "location": lambda camera, _: camera.location or display.nothing(),
     }
     column_formatters_detail: ClassVar[Any] = column_formatters | {
+        "state": lambda camera, _, request: _state_in_full(camera, request),
         "stream": lambda camera, _, request: _stream(request),
+        "camera_type": lambda camera, _: _TYPES[camera.camera_type],
+        "record_quality": lambda camera, _: camera.record_quality.capitalize(),
         "username": lambda camera, _: camera.username or display.nothing(),
         "created_at": lambda camera, _: display.moment(camera.created_at, camera.site.timezone),
         "updated_at": lambda camera, _: display.moment(camera.updated_at, camera.site.timezone),
@@ -260,6 +264,12 @@ def _state(camera: Camera, request: Request) -> Any:
     if not camera.is_active:
         return display.dot("inactive", "secondary")
     return request.state.extras[camera.id].shown(datetime.now(UTC))
+
+
+def _state_in_full(camera: Camera, request: Request) -> Any:
+    if not camera.is_active:
+        return _state(camera, request)
+    return request.state.extras[camera.id].shown_in_full(datetime.now(UTC), camera.site.timezone)
 
 
 def _stream(request: Request) -> Any:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from wtforms import BooleanField, Form, StringField
 
 from control_plane.console import display
-from control_plane.console.contacts import OPEN, cameras_now, status
+from control_plane.console.contacts import OPEN, cameras_now, problems_of, status
 from control_plane.console.fields import NEEDED, SearchField, SearchManyField, show_chosen
 from control_plane.console.filters import ChoiceFilter, ObjectFilter
 from control_plane.console.roles import may
@@ -171,6 +171,7 @@ class ClientView(ConsoleView, model=Client):
             "tokens": [(token, _token_state(token, now)) for token in tokens],
             "cameras": [(camera, states[camera.id].shown(now)) for camera in cameras],
             "heartbeat": _heartbeat(request.state.row),
+            "problems": problems_of(_heartbeat(request.state.row)),
             "may_tokens": may(operator_of(request).role, "client", "token"),
         }
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from camfleet_contract.recordings import RecordingStatus
 from control_plane.console import display
 from control_plane.console.filters import ChoiceFilter, ObjectFilter
+from control_plane.console.gaps import merged
 from control_plane.console.views.keyset import KeysetView
 from control_plane.models import Camera, Client, Gap, Recording, Schedule, Segment, SegmentState
 
@@ -155,7 +156,7 @@ class RecordingView(KeysetView, model=Recording):
                 .limit(_SHOWN_GAPS)
             )
         total = request.state.extras.get(recording.id, (0, 0, 0))[1]
-        return {"segments": list(segments), "total": total, "gaps": list(gaps), "zone": _zone(recording)}
+        return {"segments": list(segments), "total": total, "gaps": merged(gaps), "zone": _zone(recording)}
 
 
 def status(recording: Recording) -> Any:
