@@ -9,6 +9,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from camfleet_contract.gaps import GapCause
+from recorder.clock_error import STALE, ClockError
 from recorder.coverage import Coverage
 from recorder.journal import Journal
 from recorder.sealing import Sealer
@@ -41,7 +42,9 @@ def test_a_step_begins_new_stamps_at_a_keyframe_without_losing_a_packet(
     clock, sealer, camera_id = SteppingClock(), Sealer(), uuid7()
     coverage = Coverage(camera_id, spool.gaps)
     done = threading.Event()
-    journal = Journal(camera_id, spool, clock, sealer, coverage, done.set)
+    clock_error = ClockError(clock)
+    clock_error.compare(NOON - timedelta(seconds=2), 999.5, 1000.5)
+    journal = Journal(camera_id, spool, clock, sealer, coverage, done.set, clock_error)
     opened = NOON - timedelta(days=1)
     plan = Plan((Run(camera_id, None, opened, "Yard", opened, NOON + timedelta(days=1), 60),), lambda _: NOON)
     with av.open(str(clip)) as source:
@@ -61,6 +64,8 @@ def test_a_step_begins_new_stamps_at_a_keyframe_without_losing_a_packet(
     assert before is not None
     assert after is not None
     assert before.start == NOON
+    assert before.clock_error_seconds == pytest.approx(2)
+    assert after.clock_error_seconds == pytest.approx(2 + step.total_seconds())
     assert before.end - before.start == timedelta(seconds=before.packets / 25)
     assert after.start - before.end == step
     assert after.end - after.start == timedelta(seconds=after.packets / 25)
@@ -70,3 +75,14 @@ def test_a_step_begins_new_stamps_at_a_keyframe_without_losing_a_packet(
     expected = [(before.end, after.start, GapCause.CLOCK_STEP)] if step > timedelta() else []
     assert [(gap.start, gap.end, gap.cause) for gap in gaps] == expected
     assert coverage.last_footage == after.end, "what is missing next is counted from here"
+
+
+def test_a_comparison_of_long_ago_says_nothing() -> None:
+    clock = SteppingClock()
+    clock_error = ClockError(clock)
+    assert clock_error.now() is None
+    clock_error.compare(NOON, 1000.0, 1000.0)
+    clock.seconds += STALE.total_seconds() - 1
+    assert clock_error.now() == timedelta()
+    clock.seconds += 2
+    assert clock_error.now() is None

@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
-from camfleet_contract.heartbeats import Backlog, CameraCondition, CameraState, Disk
+from camfleet_contract.heartbeats import Backlog, CameraCondition, CameraState, Disk, Problem
 from recorder.backoff import Backoff
 from recorder.clock import SystemClock
+from recorder.clock_error import ClockError
 from recorder.control_plane import ControlPlane
 from recorder.heartbeat import Heartbeats, Vitals
 from tests.recorder.control_plane import FakeControlPlane
@@ -24,15 +25,19 @@ VITALS = Vitals(
     last_upload=NOON.isoformat(),
     upload_bytes_per_second=12.5,
     config_revision="abc",
+    problems=(Problem(code="disk_missing", text="The data disk is not mounted.", since=NOON),),
 )
 
 
 @asynccontextmanager
-async def beating(control_plane: ControlPlane, pokes: list[bool], interval: float) -> AsyncIterator[Heartbeats]:
+async def beating(
+    control_plane: ControlPlane, pokes: list[bool], interval: float, clock_error: ClockError | None = None
+) -> AsyncIterator[Heartbeats]:
     heartbeats = Heartbeats(
         control_plane,
         lambda: VITALS,
         clock=SystemClock(),
+        clock_error=clock_error or ClockError(SystemClock()),
         interval=timedelta(seconds=interval),
         version="1.2.3",
         boot_id=BOOT,
@@ -48,17 +53,18 @@ async def beating(control_plane: ControlPlane, pokes: list[bool], interval: floa
 
 
 async def test_a_heartbeat_tells_everything(fake: FakeControlPlane, control_plane: ControlPlane) -> None:
-    async with beating(control_plane, [], 3600) as heartbeats:
+    clock_error = ClockError(SystemClock())
+    async with beating(control_plane, [], 3600, clock_error):
         await fake.until(lambda: bool(fake.heartbeats))
-        await eventually(lambda: heartbeats.clock_error is not None)
+        await eventually(lambda: clock_error.now() is not None)
     told = fake.heartbeats[0]
     assert (told.active_recordings, told.available_space_gb, told.config_revision) == (2, 3.0, "abc")
     assert (told.backlog, told.disk, told.cameras) == (VITALS.backlog, VITALS.disk, list(VITALS.cameras))
     assert (told.version, told.boot_id, told.sequence) == ("1.2.3", BOOT, 1)
     assert told.system_info is not None
     assert {"platform", "python_version", "cpu_count"} <= told.system_info.keys()
-    assert heartbeats.clock_error is not None
-    assert abs(heartbeats.clock_error) < timedelta(seconds=5)
+    assert told.problems == list(VITALS.problems)
+    assert abs(clock_error.now() or timedelta.max) < timedelta(seconds=5)
 
 
 async def test_a_changed_configuration_is_passed_on(fake: FakeControlPlane, control_plane: ControlPlane) -> None:

@@ -60,6 +60,8 @@ async def test_from_the_camera_to_the_bucket_and_deleted_only_when_stored(
     for secret in (PASSWORD, TOKEN, "secret-session"):
         assert secret not in logged
     assert {path.name for path in (tmp_path / "base").iterdir()} >= {"recordings", "logs", "cache", "pending_uploads"}
+    made = [tmp_path / "base", *(tmp_path / "base").rglob("*")]
+    assert not [path for path in made if path.stat().st_mode & 0o077], "footage is private"
 
 
 async def status_once(
@@ -110,6 +112,26 @@ async def test_a_refused_token_is_shown_with_what_to_do(
         status = await status_once(running, http_client, lambda shown: shown["control_plane"]["condition"] != "untried")
         assert status["control_plane"]["condition"] == "token_refused"
         assert any("renew it in the console" in problem for problem in status["problems"])
+        assert await running.stop() == 0
+
+
+async def test_a_store_that_cannot_be_used_is_told_by_the_heartbeat_before_anything_is_uploaded(
+    tmp_path: Path, fake: FakeControlPlane, backend: str, http_client: httpx.AsyncClient
+) -> None:
+    fake.document = configuration("rtsp://127.0.0.1:9/yard", is_due=False)
+    store = tmp_path / "store"
+    variables = environment(
+        tmp_path, backend, TOKEN, free_port(), STORAGE_URL=f"file://{store}", HEARTBEAT_INTERVAL_SECONDS="1"
+    )
+    async with recorder(tmp_path, variables) as running:
+        await fake.until(lambda: any(told.problems for told in fake.heartbeats))
+        [problem] = next(told.problems for told in fake.heartbeats if told.problems)
+        assert problem.code == "store_unusable"
+        assert f"{store} does not exist: mount the disk" in problem.text
+        status = await status_once(running, http_client, lambda _: True)
+        assert status["problems"] == [problem.text]
+        store.mkdir()
+        await fake.until(lambda: fake.heartbeats[-1].problems == [])
         assert await running.stop() == 0
 
 

@@ -17,6 +17,7 @@ from camfleet_contract.recordings import RecordingStatus
 from recorder.audio import AudioPolicy
 from recorder.capture import Capture
 from recorder.clock import Clock, SystemClock
+from recorder.clock_error import ClockError
 from recorder.coverage import Coverage
 from recorder.errors import AlreadyRecording, UnknownCamera
 from recorder.journal import Journal
@@ -74,12 +75,14 @@ class Cameras:
         spool: Spool,
         *,
         clock: Clock | None = None,
+        clock_error: ClockError | None = None,
         capturing: Capturing | None = None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         """`on_change` is called from other threads when the spool holds something new to upload or to report."""
         self._spool = spool
         self._clock = clock or SystemClock()
+        self._clock_error = clock_error or ClockError(self._clock)
         self._capturing = capturing or Capturing()
         self._on_change = on_change
         self._sealer = Sealer()
@@ -92,6 +95,8 @@ class Cameras:
         self._last_run = LastRun(spool)
         self._accounted_at: datetime | None = None
         self._changed = asyncio.Event()
+        self.trouble = ""
+        """What keeps all cameras from being recorded as they should; empty when nothing does."""
         # One desk: convergence never runs twice at a time, and never on the event loop.
         self._desk = ThreadPoolExecutor(1, "cameras")
 
@@ -192,9 +197,13 @@ class Cameras:
                 self._keep(stream, runs[stream.camera_id])
             self._account_refused(runs, {stream.camera_id for stream in admitted}, obstacle, now)
             self._account(now)
-        except Exception:
+            self.trouble = obstacle
+        except Exception as error:
             # The captures that run go on by their plans; a full disk passes.
-            log.exception("converging_failed")
+            trouble = f"the recorder can't follow its schedules ({type(error).__name__}); see its log"
+            if self.trouble != trouble:
+                log.exception("converging_failed")
+            self.trouble = trouble
         return next_boundary(every, now)
 
     def _admitted(self, streams: Iterable[Stream], runs: dict[UUID, tuple[Run, ...]]) -> list[Stream]:
@@ -277,7 +286,9 @@ class Cameras:
         camera = self._cameras.get(camera_id)
         if camera is None:
             coverage = Coverage(camera_id, self._spool.gaps, self._spool.segments.last_footage().get(camera_id))
-            journal = Journal(camera_id, self._spool, self._clock, self._sealer, coverage, self._on_change)
+            journal = Journal(
+                camera_id, self._spool, self._clock, self._sealer, coverage, self._on_change, self._clock_error
+            )
             camera = self._cameras[camera_id] = _Camera(journal)
         return camera
 

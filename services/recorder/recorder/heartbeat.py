@@ -11,9 +11,10 @@ from uuid import UUID
 
 import structlog
 
-from camfleet_contract.heartbeats import Backlog, CameraState, Disk, Heartbeat
+from camfleet_contract.heartbeats import Backlog, CameraState, Disk, Heartbeat, Problem
 from recorder.backoff import Backoff
 from recorder.clock import Clock
+from recorder.clock_error import ClockError
 from recorder.control_plane import ControlPlane
 from recorder.errors import ControlPlaneError, TokenRefused
 
@@ -34,6 +35,7 @@ class Vitals:
     last_upload: str | None
     upload_bytes_per_second: float
     config_revision: str | None
+    problems: tuple[Problem, ...] = ()
 
 
 class Heartbeats:
@@ -45,6 +47,7 @@ class Heartbeats:
         gather: Callable[[], Vitals],
         *,
         clock: Clock,
+        clock_error: ClockError,
         interval: timedelta,
         version: str,
         boot_id: UUID,
@@ -55,6 +58,7 @@ class Heartbeats:
         self._control_plane = control_plane
         self._gather = gather
         self._clock = clock
+        self._clock_error = clock_error
         self._interval = interval
         self._version = version
         self._boot_id = boot_id
@@ -62,8 +66,6 @@ class Heartbeats:
         self._backoff = backoff or Backoff()
         self._system = system_info()
         self._sequence = 0
-        self.clock_error: timedelta | None = None
-        """This clock minus the control plane's, as of the last answer."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -84,11 +86,9 @@ class Heartbeats:
         """One heartbeat. Raises `ControlPlaneError`."""
         vitals = await asyncio.to_thread(self._gather)
         self._sequence += 1
-        sent = self._clock.now()
+        sent = self._clock.monotonic()
         answer = await self._control_plane.heartbeat(self._told(vitals))
-        # The answer was written about halfway between.
-        received = self._clock.now()
-        self.clock_error = sent + (received - sent) / 2 - answer.server_time
+        self._clock_error.compare(answer.server_time, sent, self._clock.monotonic())
         if answer.config_changed:
             self._on_config_changed()
 
@@ -108,6 +108,7 @@ class Heartbeats:
             disk=disk,
             upload_bytes_per_second=vitals.upload_bytes_per_second,
             config_revision=vitals.config_revision,
+            problems=list(vitals.problems),
         )
 
 

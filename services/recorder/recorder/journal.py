@@ -10,10 +10,11 @@ from uuid_utils.compat import uuid7
 
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.recordings import RecordingStatus
-from recorder.clock import Clock
+from recorder.clock import Anchor, Clock
+from recorder.clock_error import ClockError
 from recorder.coverage import Coverage
 from recorder.errors import CameraError
-from recorder.recovery import recover_open
+from recorder.recovery import recover_open_alone
 from recorder.sealing import Sealer
 from recorder.segments import SegmentWriter
 from recorder.spool import Recording, Segment, Spool
@@ -33,6 +34,7 @@ class Journal:
         sealer: Sealer,
         coverage: Coverage,
         on_sealed: Callable[[], None],
+        clock_error: ClockError,
     ) -> None:
         self.camera_id = camera_id
         self.spool = spool
@@ -47,6 +49,7 @@ class Journal:
         self._sealer = sealer
         self._unsealed: list[Segment] = []
         self._on_sealed = on_sealed
+        self._clock_error = clock_error
 
     def begin(self, run: Run, known_since: datetime) -> UUID:
         """The recording of this run, begun if it isn't; the one before is finished."""
@@ -79,12 +82,13 @@ class Journal:
         self.error = None
         self.coverage.footage(start)
 
-    def seal(self, writer: SegmentWriter, start: datetime, end: datetime) -> None:
-        """Finish the segment, later and elsewhere."""
+    def seal(self, writer: SegmentWriter, start: datetime, end: datetime, anchor: Anchor) -> None:
+        """Finish the segment, later and elsewhere. Its stamps were made from `anchor`."""
+        clock_error = self._clock_error.of(anchor)
 
         def job() -> None:
             try:
-                segment = writer.seal(start, end)
+                segment = writer.seal(start, end, clock_error)
             except Exception:
                 # Fragments are on the disk, the row is open: `salvage` tries until the disk works again.
                 self._unsealed.append(writer.segment)
@@ -108,7 +112,7 @@ class Journal:
         def job() -> None:
             while unsealed:
                 try:
-                    recover_open(self.spool, unsealed[0], GapCause.DISK_FULL)
+                    recover_open_alone(self.spool, unsealed[0], GapCause.DISK_FULL)
                 except Exception:
                     self._unsealed = unsealed + self._unsealed
                     raise

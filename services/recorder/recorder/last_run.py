@@ -22,6 +22,7 @@ class LastRun:
         self._cause = why_down(spool.last_boot(), boot_id())
         self._interrupted: list[Recording] = []
         self._is_recovered = self._is_accounted = False
+        self._obstacle = ""
 
     def obstacle(self, config: RecorderConfig, now: datetime) -> str:
         """Recover what is on the disk and account for the time between; why that isn't possible yet."""
@@ -30,8 +31,10 @@ class LastRun:
                 self._interrupted = self._spool.recordings.open()
                 recover(self._spool, self._cause)
             except (SpoolError, OSError) as error:
-                log.error("spool_unusable", reason=str(error))  # noqa: TRY400  # the reason says it all
-                return str(error)
+                if self._obstacle != str(error):
+                    log.error("spool_unusable", reason=str(error))  # noqa: TRY400  # the reason says it all
+                self._obstacle = str(error)
+                return self._obstacle
             self._is_recovered = True
             self._spool.mark_boot(boot_id())
         if not self._is_accounted:

@@ -20,6 +20,7 @@ from recorder.api import local_api
 from recorder.audio import AudioPolicy
 from recorder.cameras import Cameras, Capturing
 from recorder.clock import SystemClock
+from recorder.clock_error import ClockError
 from recorder.config import ConfigSync
 from recorder.config_cache import ConfigCache
 from recorder.control_plane import connected
@@ -28,6 +29,7 @@ from recorder.heartbeat import Heartbeats
 from recorder.link import Link
 from recorder.local_server import LocalServer, listening
 from recorder.offers import Offers
+from recorder.problems import Problems
 from recorder.reports import Reports
 from recorder.retention import Reserve, Retention, disk_space
 from recorder.settings import Settings, UploadOrder
@@ -59,8 +61,15 @@ async def run(settings: Settings) -> None:
             connected(settings.backend_api_url, settings.client_token, link) as control_plane,
             chosen_store(settings) as store,
         ):
+            clock_error = ClockError(clock)
             newest_first, wake = settings.upload_order is UploadOrder.NEWEST, _Wake()
-            cameras = Cameras(spool, clock=clock, capturing=_capturing(settings), on_change=wake.from_a_thread)
+            cameras = Cameras(
+                spool,
+                clock=clock,
+                capturing=_capturing(settings),
+                on_change=wake.from_a_thread,
+                clock_error=clock_error,
+            )
             config = ConfigSync(
                 control_plane,
                 ConfigCache(base / "cache", vault),
@@ -99,11 +108,13 @@ async def run(settings: Settings) -> None:
             reports = Reports(control_plane, spool, offers, clock=clock)
             wake.whom = (reports.wake, uploads.wake)
             shown = settings.store or "brokered"
-            status = Status(VERSION, clock.now(), clock, spool, link, config, cameras, uploads, shown, base)
+            problems = Problems(clock, spool, link, config, cameras, uploads, retention, clock_error)
+            status = Status(VERSION, clock.now(), clock, spool, link, config, cameras, uploads, problems, shown, base)
             heartbeats = Heartbeats(
                 control_plane,
                 status.vitals,
                 clock=clock,
+                clock_error=clock_error,
                 interval=timedelta(seconds=settings.heartbeat_interval_seconds),
                 version=VERSION,
                 boot_id=uuid7(),
@@ -193,6 +204,14 @@ def _make_folders(base: Path) -> None:
             (base / folder).mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise SpoolError(f"{base} can't be used: {error.strerror}. Set RECORDING_BASE_DIR.") from None
+    _close_to_others(base)
+
+
+def _close_to_others(base: Path) -> None:
+    """What an earlier version made readable for everybody. An owner's group keeps its rights."""
+    for path in (base / "recordings", base / "logs", *base.glob("spool.sqlite3*")):
+        with contextlib.suppress(OSError):  # another's folder, or a disk whose file system knows no modes
+            path.chmod(path.stat().st_mode & 0o7770)
 
 
 def _capturing(settings: Settings) -> Capturing:

@@ -74,7 +74,10 @@ class Retention:
         self._on_gap = on_gap
         self._poll = poll
         self._woken = asyncio.Event()
-        self._is_short = False
+        self.is_short = False
+        """Whether the disk is nearly full, as of the last sweep."""
+        self.error = ""
+        """Why the last sweep failed; empty when it didn't."""
 
     def wake(self) -> None:
         """Segments were proven."""
@@ -86,11 +89,14 @@ class Retention:
             self._woken.clear()
             try:
                 given_up = await asyncio.to_thread(self.sweep)
+                self.error = ""
             except DiskMissing:
                 given_up = 0  # the cameras say so; with the disk away, nothing is pruned
             except (OSError, sqlite3.OperationalError) as error:
                 given_up = 0
-                log.warning("retention_failed", reason=str(error))
+                if self.error != str(error):
+                    log.warning("retention_failed", reason=str(error))
+                self.error = str(error)
             if given_up:
                 self._on_gap()
             try:
@@ -125,13 +131,13 @@ class Retention:
                 log.warning("segment_given_up", segment_id=segment.id, camera_id=segment.camera_id, reason="disk full")
                 if not self._reserve.is_short(self._measure()):
                     break
-        self._is_short = False
+        self.is_short = False
         return given_up
 
     def _say_once(self) -> None:
-        if not self._is_short:
+        if not self.is_short:
             log.warning("disk_nearly_full")
-        self._is_short = True
+        self.is_short = True
 
 
 def _gap(segment: Segment) -> MissedFootage:

@@ -112,10 +112,11 @@ class SegmentWriter:
         for part in self._audio.packets(packet):
             self._output.mux_one(part)
 
-    def seal(self, start: datetime, end: datetime) -> Segment | None:
+    def seal(self, start: datetime, end: datetime, clock_error: timedelta | None = None) -> Segment | None:
         """Complete, sync, rename, sync the folder, then the row; None if nothing was in it.
 
-        OSError leaves the row open and the fragments on disk, for `recovery`.
+        `clock_error` is that of the stamps, where it is known. OSError leaves the row open and the fragments on disk,
+        for `recovery`.
         """
         if self._packets == 0:
             self.discard()
@@ -133,6 +134,7 @@ class SegmentWriter:
             sha256=facts.sha256,
             codec=self._codec,
             packets=self._packets,
+            clock_error_seconds=clock_error.total_seconds() if clock_error is not None else None,
         )
         self._spool.segments.seal(self.segment.id, sealed)
         return self._spool.segments.get(self.segment.id)

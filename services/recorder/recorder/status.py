@@ -6,20 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from camfleet_contract.configuration import Schedule
-from camfleet_contract.heartbeats import Backlog, CameraCondition, Disk
+from camfleet_contract.heartbeats import Backlog, Disk
 from camfleet_contract.schedules import next_change
 from camfleet_contract.zones import zone
 from recorder.cameras import Cameras
 from recorder.clock import Clock
 from recorder.config import ConfigSync
-from recorder.errors import SpoolError
 from recorder.heartbeat import Vitals
 from recorder.link import Link, LinkCondition
+from recorder.problems import Problems
 from recorder.retention import disk_space
 from recorder.spool import Spool
 from recorder.uploads import Uploads
-
-HEALTHY = {CameraCondition.IDLE, CameraCondition.CONNECTING, CameraCondition.RECORDING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +32,10 @@ class Status:
     config: ConfigSync
     cameras: Cameras
     uploads: Uploads
+    problems: Problems
     store: str
     """Where segments go: a folder, a bucket, or `brokered`."""
     data_folder: Path
-
-    def problems(self) -> list[str]:
-        """What a person should look at, a line each; empty when all is well."""
-        found = []
-        if self.link.state.condition in {LinkCondition.UNREACHABLE, LinkCondition.TOKEN_REFUSED}:
-            found.append(f"control plane: {self.link.state.reason}")
-        if self.config.state.config is None:
-            found.append("no configuration yet, neither from the control plane nor cached")
-        if self.uploads.state.error:
-            found.append(f"uploads: {self.uploads.state.error}")
-        found += [f"{count} segments wait: {reason}" for reason, count in self.spool.segments.refusals().items()]
-        try:
-            self.spool.check_disk()
-        except SpoolError as error:
-            found.append(str(error))
-        found += [
-            f"camera {state.camera_id}: {state.condition.value}: {state.reason}"
-            for state in self.cameras.states()
-            if state.condition not in HEALTHY
-        ]
-        return found
 
     def vitals(self) -> Vitals:
         """What a heartbeat tells; blocks."""
@@ -71,6 +49,7 @@ class Status:
             last_upload=last.isoformat() if last else None,
             upload_bytes_per_second=round(self.uploads.rate.per_second(), 1),
             config_revision=config.revision if config else None,
+            problems=tuple(self.problems.own()),
         )
 
     def disk(self) -> Disk | None:
@@ -83,7 +62,7 @@ class Status:
 
     def document(self) -> dict[str, Any]:
         """The whole, with the predecessor's keys first; blocks."""
-        vitals, problems = self.vitals(), self.problems()
+        vitals, problems = self.vitals(), self.problems.all()
         config, link, uploads = self.config.state, self.link.state, self.uploads.state
         names = {camera.id: camera.name for camera in config.config.cameras} if config.config else {}
         return {
@@ -157,7 +136,7 @@ class Status:
             "recorder_uploaded_bytes_total": self.uploads.rate.total,
             "recorder_uploaded_segments_total": self.uploads.state.uploaded,
             "recorder_control_plane_connected": int(self.link.state.condition is LinkCondition.CONNECTED),
-            "recorder_problems": len(self.problems()),
+            "recorder_problems": len(self.problems.all()),
         }
         if vitals.disk:
             single["recorder_disk_free_bytes"] = vitals.disk.free_bytes

@@ -183,7 +183,7 @@ class Take:
             end_second = writer.last_second + self._frame_seconds if next_second is None else next_second
             start, end = self._timeline.stamp(writer.first_second), self._timeline.stamp(end_second)
             self._journal.coverage.footage_until(end)
-            self._journal.seal(writer, start, end)
+            self._journal.seal(writer, start, end, self._timeline.anchor)
 
     def _keep(self, packet: "Packet[Stream]", second: float) -> None:
         self._gop.append((packet, second))

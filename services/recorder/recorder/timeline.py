@@ -23,12 +23,12 @@ class Timeline:
 
     def __init__(self, clock: Clock, video_index: int) -> None:
         self._clock = clock
-        self._anchor = Anchor.take(clock)
+        self.anchor = Anchor.take(clock)
         self._video_index = video_index
         self._tracks: dict[int, _Track] = {}
         self._origin: float | None = None
         """The monotonic moment of media second 0."""
-        self._first_arrival = self._anchor.monotonic
+        self._first_arrival = self.anchor.monotonic
         self._apart_since: float | None = None
         self._is_settled = False
 
@@ -54,7 +54,7 @@ class Timeline:
 
     def stamp(self, seconds: float) -> datetime:
         """The UTC time of a place."""
-        return self._anchor.wall_at((self._origin or 0.0) + seconds)
+        return self.anchor.wall_at((self._origin or 0.0) + seconds)
 
     def is_astray(self, arrival: float) -> bool:
         """Whether stamps have long been off the wall clock: it stepped, or the camera's clock drifts.

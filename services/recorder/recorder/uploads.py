@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -84,8 +84,24 @@ class Uploads:
     async def run(self) -> None:
         """Until cancelled; what is half uploaded goes on from there after the next start."""
         async with asyncio.TaskGroup() as workers:
+            workers.create_task(self._check_store())
             for _ in range(self._parallel):
                 workers.create_task(self._work())
+
+    async def _check_store(self) -> None:
+        """Until it is usable: a disk that isn't mounted is told at once, not after the first segment."""
+        failures, told = 0, ""
+        while True:
+            try:
+                await self._store.check()
+            except StorageError as error:
+                failures, told = failures + 1, str(error)
+                self._tell(told)
+                await asyncio.sleep(self._backoff.wait(failures).total_seconds())
+            else:
+                if self.state.error == told:
+                    self.state = replace(self.state, error="", since=None)
+                return
 
     async def _work(self) -> None:
         while True:
@@ -190,14 +206,17 @@ class Uploads:
 
     def _failed(self, error: StorageError) -> None:
         self._failures += 1
-        text, before = str(error), self.state
+        self._tell(str(error))
+
+    def _tell(self, text: str) -> None:
+        before = self.state
         if before.error != text:
             log.warning("store_unusable", reason=text)
         since = before.since if before.error else self._clock.now()
         self.state = StoreState(text, since, before.last_upload, before.uploaded)
 
     def _succeeded(self, segment: Segment) -> None:
-        if self._failures:
+        if self.state.error:
             log.info("store_usable_again")
         self._failures = 0
         self._gone.pop(segment.id, None)
