@@ -236,3 +236,17 @@ def test_only_another_boot_of_the_machine_after_an_unfinished_run_is_a_power_cut
     assert why_down("a", "b") is GapCause.POWER_LOST
     assert why_down("a", "a") is GapCause.RECORDER_DOWN
     assert why_down(None, "b") is GapCause.RECORDER_DOWN
+
+
+def test_one_segment_that_cannot_be_recovered_keeps_no_other_waiting(spool: Spool, clips: dict[str, Path]) -> None:
+    broken, good = (written_segment(spool, clips["H.264 and AAC"]) for _ in range(2))
+    broken.discard()
+    file = spool.segments.file(broken.segment)
+    file.with_name(f"{file.name}.remuxed").mkdir()  # where its copy would be written
+    assert recover(spool, GapCause.POWER_LOST) == Recovered(sealed=1, lost=1)
+    [segment] = spool.segments.in_state(SegmentState.SEALED)
+    assert segment.id == good.segment.id
+    assert list(file.parent.glob("*.unreadable")), "somebody may still get something out of it"
+    [gap] = spool.gaps.to_report(NOON + timedelta(days=1))
+    assert (gap.camera_id, gap.start, gap.cause) == (broken.segment.camera_id, NOON, GapCause.POWER_LOST)
+    assert recover(spool, GapCause.POWER_LOST) == Recovered()

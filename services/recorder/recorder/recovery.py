@@ -1,6 +1,8 @@
 """What a crash left behind, put in order: open rows sealed or lost, files without rows adopted, recordings finished."""
 
+import errno
 import os
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.recordings import RecordingStatus
+from recorder.errors import SpoolError
 from recorder.salvage import REMUXED, Contents, examined, remuxed, uuid_in
 from recorder.segments import read_back
 from recorder.spool import MissedFootage, Recording, Sealed, Segment, SegmentState, Spool
@@ -38,7 +41,7 @@ def recover(spool: Spool, cause: GapCause) -> Recovered:
     spool.check_disk()
     sealed = lost = adopted = 0
     for segment in spool.segments.in_state(SegmentState.OPEN):
-        if recover_open(spool, segment, cause):
+        if recover_open_alone(spool, segment, cause):
             sealed += 1
         else:
             lost += 1
@@ -51,13 +54,34 @@ def recover(spool: Spool, cause: GapCause) -> Recovered:
     for name in sorted(present):
         if name.removesuffix(_PART) in known or not name.removesuffix(_PART).endswith(".mp4"):
             _clear_leftover(spool.base / name)
-        elif _adopt(spool, spool.base / name):
+        elif _adopt_alone(spool, spool.base / name):
             adopted += 1
     _finish_recordings(spool, cause)
     found = Recovered(sealed, lost, adopted)
     if found != Recovered():
         log.warning("spool_recovered", sealed=sealed, lost=lost, adopted=adopted)
     return found
+
+
+def recover_open_alone(spool: Spool, segment: Segment, cause: GapCause) -> bool:
+    """As `recover_open`, but what is wrong with this one segment never keeps the others, and all cameras, waiting.
+
+    OSError where the whole disk is to blame: that passes, and then it is tried again.
+    """
+    try:
+        return recover_open(spool, segment, cause)
+    except (SpoolError, sqlite3.Error):
+        raise
+    except Exception as error:
+        if _is_of_the_whole_disk(error):
+            raise
+        log.exception("segment_not_recovered", segment_id=str(segment.id), path=str(segment.path))
+    try:
+        _set_aside(spool, segment, cause)
+    except OSError as error:
+        # The row stays open: the next start tries again.
+        log.warning("segment_not_set_aside", segment_id=str(segment.id), reason=str(error))
+    return False
 
 
 def recover_open(spool: Spool, segment: Segment, cause: GapCause) -> bool:
@@ -98,31 +122,52 @@ def _seal(spool: Spool, segment: Segment, contents: Contents, final: Path) -> No
 
 def _give_up(spool: Spool, segment: Segment, cause: GapCause) -> None:
     """No packet of it can be read."""
+    files = (spool.segments.file(segment), spool.segments.open_file(segment))
+    if any(path.exists() and _has_fragments(path) for path in files):
+        _set_aside(spool, segment, cause)
+    else:
+        # Killed before its first fragment: less than a second, which the time without footage covers.
+        spool.segments.abandon(segment.id)
+
+
+def _set_aside(spool: Spool, segment: Segment, cause: GapCause) -> None:
+    """Lost to us, but not ours to delete: somebody may still get something out of the file."""
     for path in (spool.segments.file(segment), spool.segments.open_file(segment)):
-        if path.exists() and _has_fragments(path):
-            # Not ours to delete: somebody may still get something out of it.
+        if path.exists():
             path.rename(path.with_name(path.name + _UNREADABLE))
-            alive = spool.last_alive()
-            end = max(alive or segment.opened_at, segment.opened_at + timedelta(seconds=1))
-            gap = MissedFootage(
-                id=uuid7(),
-                camera_id=segment.camera_id,
-                schedule_id=None,
-                recording_id=segment.recording_id,
-                start=segment.opened_at,
-                end=end,
-                cause=cause,
-                detail="The segment that was open can't be read.",
-            )
-            spool.segments.mark_lost(segment.id, gap)
-            return
-    # Killed before its first fragment: less than a second, which the time without footage covers.
-    spool.segments.abandon(segment.id)
+    alive = spool.last_alive()
+    gap = MissedFootage(
+        id=uuid7(),
+        camera_id=segment.camera_id,
+        schedule_id=None,
+        recording_id=segment.recording_id,
+        start=segment.opened_at,
+        end=max(alive or segment.opened_at, segment.opened_at + timedelta(seconds=1)),
+        cause=cause,
+        detail="The segment that was open can't be read.",
+    )
+    spool.segments.mark_lost(segment.id, gap)
+
+
+def _is_of_the_whole_disk(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENODEV}
 
 
 def _has_fragments(path: Path) -> bool:
     with path.open("rb") as file:
         return b"moof" in file.read(4 << 20)
+
+
+def _adopt_alone(spool: Spool, path: Path) -> bool:
+    try:
+        return _adopt(spool, path)
+    except (SpoolError, sqlite3.Error):
+        raise
+    except Exception as error:
+        if _is_of_the_whole_disk(error):
+            raise
+        log.exception("file_not_adopted", path=str(path))
+        return False
 
 
 def _adopt(spool: Spool, path: Path) -> bool:
@@ -143,7 +188,7 @@ def _adopt(spool: Spool, path: Path) -> bool:
     target = spool.segments.open_file(segment)
     target.parent.mkdir(parents=True, exist_ok=True)
     path.rename(target)
-    return recover_open(spool, segment, GapCause.DISK_MISSING)
+    return recover_open_alone(spool, segment, GapCause.DISK_MISSING)
 
 
 def _clear_leftover(path: Path) -> None:
