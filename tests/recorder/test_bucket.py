@@ -219,7 +219,18 @@ async def test_a_wrong_bucket_name_is_told(gcs: Gcs, http_client: httpx.AsyncCli
     await bucket.close()
 
 
-@pytest.mark.parametrize("content", [None, "", "not json", "[]", '{"project_id": "x"}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "",
+        "not json",
+        "[]",
+        '{"project_id": "x"}',
+        '{"type": "service_account", "client_email": "a@b", "token_uri": "http://127.0.0.1:9/t"}',
+        '{"type": "service_account", "client_email": "a@b", "token_uri": "http://127.0.0.1:9/t", "private_key": "x"}',
+    ],
+)
 async def test_credentials_that_are_none_are_told(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "key.json"
     if content is not None:

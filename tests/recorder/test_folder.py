@@ -1,5 +1,6 @@
 """Uploads to a folder: complete or absent, never elsewhere, never over something else."""
 
+import os
 import random
 import stat
 import subprocess
@@ -131,3 +132,16 @@ async def test_a_rotten_local_file_is_not_stored(tmp_path: Path, store: Path) ->
 async def test_check_leaves_nothing_behind(store: Path) -> None:
     await Folder(store).check()
     assert files(store) == []
+
+
+async def test_the_control_plane_reads_the_store_by_group_although_the_recorder_is_private(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir(mode=0o750)
+    before = os.umask(0o077)
+    try:
+        upload = segment(tmp_path)
+        await Folder(tmp_path / "store").put(upload, Memory())
+    finally:
+        os.umask(before)
+    path = tmp_path / "store" / upload.object_name
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert {parent.stat().st_mode & 0o777 for parent in list(path.parents)[: upload.object_name.count("/")]} == {0o750}

@@ -23,6 +23,7 @@ from camfleet_contract.recordings import (
 from camfleet_contract.segments import OfferBatch, OffersAnswer, SegmentOffer
 from recorder.errors import CallRefused, ControlPlaneUnreachable, TokenRefused
 from recorder.link import Link
+from recorder.redaction import storable
 from recorder.settings import API_PATH
 
 TIMEOUT = httpx.Timeout(connect=10, read=30, write=30, pool=30)
@@ -169,4 +170,4 @@ def _detail(response: httpx.Response) -> str:
         told = response.json()["detail"]
     except (ValueError, TypeError, LookupError):
         told = response.reason_phrase
-    return str(told)[:DETAIL_CHARACTERS]
+    return storable(str(told))[:DETAIL_CHARACTERS]

@@ -18,7 +18,12 @@ def redacted(text: str, *, url: str = "") -> str:
     text = _QUERY_SECRET.sub(r"\1***", _URL_CREDENTIALS.sub(r"\1***@", text))
     for secret in _passwords(url):
         text = text.replace(secret, "***")
-    return text
+    return storable(text)
+
+
+def storable(text: str) -> str:
+    """What others say may hold characters that neither UTF-8 nor a database takes."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _passwords(url: str) -> set[str]:

@@ -5,6 +5,7 @@ import errno
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -63,8 +64,10 @@ class Folder:
         if not all(PART.fullmatch(part) for part in parts):
             raise StorageRefused(f"{object_name!r} is no name for an object")
         root = self._existing_root()
-        folder = root.joinpath(*parts[:-1])
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = root
+        for part in parts[:-1]:
+            folder = folder / part
+            _make_folder(folder)
         if not folder.resolve().is_relative_to(root):
             raise StorageRefused(f"{folder} leads out of the storage folder: remove that symbolic link")
         return folder / parts[-1]
@@ -97,10 +100,26 @@ class Folder:
             raise StorageUnavailable(told) from None
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return
+    _share(folder, 0o750)
+
+
+def _share(path: Path, mode: int) -> None:
+    """The control plane reads the store under an account of its own, by group; the recorder's umask is private."""
+    with suppress(OSError):  # network and FAT mounts have modes of their own
+        path.chmod(path.stat().st_mode | mode)
+
+
 def _write(source: Path, partial: Path, start: int, end: int) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_TRUNC if start == 0 else 0)
     descriptor = os.open(partial, flags, 0o640)
     with os.fdopen(descriptor, "wb", buffering=0) as file:
+        if start == 0:
+            _share(partial, 0o640)
         file.seek(start)
         for piece in pieces(source, start, end):
             view = memoryview(piece)

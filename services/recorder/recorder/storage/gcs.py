@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 import aiohttp
 import httpx
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gcloud.aio.auth import Token
 from gcloud.aio.storage import Storage as GoogleStorage
 from pydantic import ValidationError
@@ -124,7 +126,10 @@ class Bucket:
         if response.status_code == HTTPStatus.NOT_FOUND:
             raise StorageRefused(f"there is no bucket {self._name}: check GCP_BUCKET_NAME")
         self._raise_for(response, "the question for permissions")
-        granted = response.json().get("permissions", [])
+        try:
+            granted = response.json().get("permissions", [])
+        except (ValueError, AttributeError):
+            raise StorageUnavailable("what answers there is not Google's storage: check any proxy") from None
         if missing := [permission for permission in NEEDED if permission not in granted]:
             raise StorageRefused(f"the credentials lack {' and '.join(missing)} on {self._name}: grant them in IAM")
 
@@ -207,3 +212,11 @@ def _check_credentials(file: Path) -> None:
         raise StorageRefused(f"GCP_CREDENTIALS_PATH {file} is not a JSON key file: download it anew") from None
     if not isinstance(held, dict) or "type" not in held:
         raise StorageRefused(f"GCP_CREDENTIALS_PATH {file} holds no credentials: download the key file anew")
+    if held["type"] == "service_account":
+        try:
+            load_pem_private_key(str(held["private_key"]).encode(), None)
+        except (ValueError, TypeError, LookupError, UnsupportedAlgorithm):
+            # Tried here, since PyJWT has errors of its own for it.
+            raise StorageRefused(
+                f"the private key in GCP_CREDENTIALS_PATH {file} is damaged: download the key file anew"
+            ) from None
