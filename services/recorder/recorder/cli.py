@@ -1,6 +1,7 @@
 """The command line: `recorder run`, `recorder check`, `recorder accept-disk`."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -38,6 +39,8 @@ def main(
     ] = False,
 ) -> None:
     """Options before the command."""
+    # Footage is private, whoever starts the program: nobody else's account reads what it makes.
+    os.umask(0o077)
 
 
 @app.command()
