@@ -43,8 +43,8 @@ class DemoCamera:
     schedules: tuple[DemoSchedule, ...] = ()
 
 
-async def start(folder: Path, real: str | None, count: int) -> tuple[Child | None, list[Source]]:
-    """Start the simulated cameras, or take the real one."""
+async def start(folder: Path, real: str | None, count: int, *, cache: Path) -> tuple[Child | None, list[Source]]:
+    """Start the simulated cameras, whose media is kept in `cache`, or take the real one."""
     if real is not None:
         return None, [Source("Camera", {"rtsp_url": real})]
     names = [NAMES[i] if i < len(NAMES) else f"Camera {i + 1}" for i in range(count)]
@@ -56,7 +56,7 @@ async def start(folder: Path, real: str | None, count: int) -> tuple[Child | Non
     ]
     child = await start_child(
         "camera simulator",
-        "camera-simulator", "serve", *cameras, "--port", "0", "--user", USER,
+        "camera-simulator", "serve", *cameras, "--port", "0", "--user", USER, "--cache", str(cache),
         env={"CAMERA_SIMULATOR_PASSWORD": PASSWORD},
         folder=folder,
     )  # fmt: skip

@@ -13,9 +13,10 @@ import google_crc32c
 
 from camfleet_contract.messages import Interval
 
-# What connecting and waiting for the first keyframe may cost; a share alone would fail every run of some seconds.
+# A share alone would fail runs of some seconds, where waiting for the first keyframe weighs more. From forty seconds
+# on it is the share that counts.
 LOST_SHARE = 0.03
-LOST_SECONDS = 1.5
+LOST_SECONDS = 1.2
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ class RecorderStatus:
     backlog_segments: int = 0
     conditions: dict[str, str] = field(default_factory=dict)
     """By camera id."""
+    reasons: dict[str, str] = field(default_factory=dict)
+    """By camera id: why it is in that condition, where there is something to say."""
     answered: bool = False
 
     @property
@@ -54,5 +56,6 @@ async def recorder_status(url: str) -> RecorderStatus:
         active_recordings=body["active_recordings"],
         backlog_segments=body["backlog"]["segments"],
         conditions={state["camera_id"]: state["condition"] for state in body["camera_states"]},
+        reasons={state["camera_id"]: state["reason"] for state in body["camera_states"] if state["reason"]},
         answered=True,
     )

@@ -6,6 +6,7 @@ from typing import Self
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from demo.proof import CameraSummary
@@ -21,6 +22,8 @@ class Screen:
         self._console = console
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._last_line = 0.0
+        self.reasons: dict[str, str] = {}
+        """By camera id: what was last said to be wrong with it."""
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -39,13 +42,14 @@ class Screen:
 
     def show(self, lines: list[tuple[str, CameraSummary]], status: RecorderStatus) -> None:
         """Show the figures so far; `lines` are (camera id, figures)."""
+        self.reasons |= status.reasons
         if self._live is not None:
             self._live.update(_live_table(lines, status), refresh=True)
         elif time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             for camera_id, line in lines:
                 self._console.print(
-                    f"{line.name}: {status.conditions.get(camera_id, 'unknown')}, due {line.seconds_due:.0f} s, "
+                    f"{line.name}: {_state(camera_id, status)}, due {line.seconds_due:.0f} s, "
                     f"stored {line.seconds_recorded:.0f} s in {line.segments_stored} segments",
                     highlight=False,
                 )
@@ -69,7 +73,9 @@ def print_summary(console: Console, summary: list[CameraSummary], *, ok: bool) -
         )
     console.print(table)
     console.print(
-        "[green]Everything due was recorded, stored and verified.[/]" if ok else "[red]Footage is missing.[/]"
+        "[green]Everything due was recorded, stored and verified.[/]"
+        if ok
+        else "[red]Footage is missing or could not be verified.[/]"
     )
 
 
@@ -82,9 +88,15 @@ def _live_table(lines: list[tuple[str, CameraSummary]], status: RecorderStatus) 
     for camera_id, line in lines:
         table.add_row(
             line.name,
-            status.conditions.get(camera_id, "unknown"),
+            _state(camera_id, status),
             f"{line.seconds_due:.0f}",
             f"{line.seconds_recorded:.0f}",
             str(line.segments_stored),
         )
     return table
+
+
+def _state(camera_id: str, status: RecorderStatus) -> str:
+    condition = status.conditions.get(camera_id, "unknown")
+    reason = status.reasons.get(camera_id)
+    return escape(f"{condition} ({reason})" if reason else condition)
