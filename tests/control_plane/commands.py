@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from tests.ports import free_port
 
 COMMAND = Path(sys.executable).with_name("control-plane")
 LIMIT_SECONDS = 60
@@ -99,11 +100,3 @@ async def serving(folder: Path, *, settings: Mapping[str, str]) -> AsyncIterator
             except TimeoutError:
                 process.kill()
                 await process.wait()
-
-
-def free_port() -> int:
-    """A port that nobody uses just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

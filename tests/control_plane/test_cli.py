@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from control_plane.cli import app
 from control_plane.security.passwords import is_password
 from control_plane.security.tokens import token_sha256
-from tests.control_plane.commands import free_port, run_command
+from tests.control_plane.commands import run_command
+from tests.ports import free_port
 from tests.postgres import Postgres, connect
 
 

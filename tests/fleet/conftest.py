@@ -12,7 +12,8 @@ from cryptography.fernet import Fernet
 from camera_simulator import CameraSimulator, CameraSpec
 from demo.operator import Operator, operator
 from demo.processes import call
-from tests.fleet.processes import Service, free_port
+from tests.fleet.processes import Service
+from tests.ports import free_port
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -26,14 +25,6 @@ async def until(what: str, question: Callable[[], Awaitable[Answer | None]], *, 
             return answer
         assert time.monotonic() < limit, f"{what}: not within {seconds:.0f} s"
         await asyncio.sleep(0.05)
-
-
-def free_port() -> int:
-    """A port that nothing listens on just now; a service that is killed and restarted keeps it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass(slots=True)

@@ -32,10 +32,3 @@ async def serving(app: Any, *, port: int = 0, **options: Any) -> AsyncIterator[s
         finally:
             server.should_exit = True
             await task
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.recorder.control_plane import TOKEN, FakeControlPlane
 from tests.recorder.process import PASSWORD, command, configuration, environment
-from tests.recorder.serving import free_port
 
 
 async def test_check_is_content_where_all_is_well(

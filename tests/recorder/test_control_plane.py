@@ -13,8 +13,9 @@ from recorder.clock import SystemClock
 from recorder.control_plane import ControlPlane, connected
 from recorder.errors import CallRefused, ControlPlaneError, ControlPlaneUnreachable, TokenRefused
 from recorder.link import Link, LinkCondition
+from tests.ports import free_port
 from tests.recorder.control_plane import FakeControlPlane
-from tests.recorder.serving import free_port, serving
+from tests.recorder.serving import serving
 
 TOKEN = "a-token-nobody-may-see"
 

@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from recorder.spool import Spool
+from tests.ports import free_port
 from tests.recorder.control_plane import TOKEN, FakeControlPlane
 from tests.recorder.gcs import Gcs
 from tests.recorder.process import PASSWORD, RunningRecorder, command, configuration, environment, recorder
-from tests.recorder.serving import free_port
 from tests.recorder.spooled import begun, sealed
 from tests.recorder.waiting import eventually
 

@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 
 from control_plane.stores import NewUpload, Store, StoredObject, StoreUnavailableError, open_store
+from tests.ports import free_port
 from tests.recorder.gcs import Gcs, gcs_server
-from tests.recorder.serving import free_port
 
 NOW = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
 NAME = "cameras/1/2026/03/01/2/20260301T200000.000Z_3.mp4"

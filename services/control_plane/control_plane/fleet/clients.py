@@ -118,11 +118,6 @@ async def assign_camera(session: AsyncSession, client: Client, camera_id: uuid.U
     return await set_cameras(session, client, await assigned_cameras(session, client.id) | {camera_id}, actor=actor)
 
 
-async def unassign_camera(session: AsyncSession, client: Client, camera_id: uuid.UUID, *, actor: Actor) -> Client:
-    """Take a camera off the client; nothing happens when it has not got it."""
-    return await set_cameras(session, client, await assigned_cameras(session, client.id) - {camera_id}, actor=actor)
-
-
 async def assigned_cameras(session: AsyncSession, client_id: uuid.UUID) -> set[uuid.UUID]:
     """The ids of the cameras that the client records."""
     query = select(ClientCamera.camera_id).where(ClientCamera.client_id == client_id)

@@ -9,10 +9,11 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response, Securi
 from camfleet_contract.cameras import Camera
 from camfleet_contract.configuration import RecorderConfig, Schedule
 from control_plane.database import Session
-from control_plane.local_client import examples, refusals
+from control_plane.local_client import refusals
 from control_plane.local_client.callers import KnownCaller, TokenRoute, bearer, identify
 from control_plane.local_client.conditional import document, has_newest
 from control_plane.local_client.configuration import read_assigned
+from control_plane.local_client.examples import example_of
 from control_plane.services import Services, Shared
 
 LONGEST_WAIT_SECONDS = 60
@@ -46,7 +47,7 @@ Ignored = Annotated[str | None, Query(description=_IGNORED)]
 @router.get(
     "/schedules",
     response_model=list[Schedule],
-    responses={200: {"headers": _ETAG, "content": {"application/json": {"example": [examples.SCHEDULE]}}}},
+    responses={200: {"headers": _ETAG, "content": {"application/json": {"example": [example_of(Schedule)]}}}},
 )
 async def schedules(
     request: Request,
@@ -64,7 +65,7 @@ async def schedules(
 @router.get(
     "/cameras",
     response_model=list[Camera],
-    responses={200: {"headers": _ETAG, "content": {"application/json": {"example": [examples.CAMERA]}}}},
+    responses={200: {"headers": _ETAG, "content": {"application/json": {"example": [example_of(Camera)]}}}},
 )
 async def cameras(
     request: Request,
@@ -82,7 +83,7 @@ async def cameras(
 @router.get(
     "/config",
     response_model=RecorderConfig,
-    responses={200: {"headers": _ETAG, "content": {"application/json": {"example": examples.CONFIG}}}},
+    responses={200: {"headers": _ETAG, "content": {"application/json": {"example": example_of(RecorderConfig)}}}},
 )
 async def config(
     request: Request,

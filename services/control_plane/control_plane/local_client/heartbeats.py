@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from camfleet_contract.heartbeats import Heartbeat, HeartbeatReceived
 from control_plane.database import Session
 from control_plane.errors import Invalid, Unavailable
-from control_plane.local_client import examples, refusals
+from control_plane.local_client import refusals
 from control_plane.local_client.callers import KnownCaller, TokenRoute, bearer
 from control_plane.local_client.configuration import read_assigned
+from control_plane.local_client.examples import example_of
 from control_plane.local_client.keepsakes import worth_keeping
 from control_plane.models import ClientContact
 from control_plane.services import Services, Shared
@@ -27,10 +28,10 @@ router = APIRouter(tags=["heartbeat"], route_class=TokenRoute, dependencies=[Sec
     "/heartbeat",
     responses=refusals.ALWAYS
     | refusals.WITH_BODY
-    | {200: {"content": {"application/json": {"example": examples.HEARTBEAT_RECEIVED}}}},
+    | {200: {"content": {"application/json": {"example": example_of(HeartbeatReceived)}}}},
 )
 async def heartbeat(
-    report: Annotated[Heartbeat, Body(examples=[examples.HEARTBEAT])],
+    report: Annotated[Heartbeat, Body(examples=[example_of(Heartbeat)])],
     session: Session,
     shared: Shared,
     caller: KnownCaller,

@@ -7,13 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Query, Security
 from pydantic import BeforeValidator
 
+from camfleet_contract.cameras import Camera
 from camfleet_contract.gaps import GapReport, GapsAnswer
 from camfleet_contract.messages import Name, Utc
 from camfleet_contract.recordings import RecordingRegistered, RecordingStatusAccepted, RecordingStatusReport
 from camfleet_contract.segments import OfferBatch, OffersAnswer
 from control_plane.database import Session
-from control_plane.local_client import examples, refusals
+from control_plane.local_client import refusals
 from control_plane.local_client.callers import KnownCaller, TokenRoute, bearer
+from control_plane.local_client.examples import example_of
 from control_plane.recordings.gaps import take_in_gaps
 from control_plane.recordings.offers import Desk, decide_offers
 from control_plane.recordings.registration import Registration, register
@@ -31,7 +33,7 @@ _Empty = BeforeValidator(_none_if_empty)
 
 
 def _registration(
-    camera_id: Annotated[uuid.UUID, Query(examples=[examples.CAMERA_ID])],
+    camera_id: Annotated[uuid.UUID, Query(examples=[example_of(Camera)["id"]])],
     recording_name: Annotated[Name, Query(examples=["Yard by night"])],
     schedule_id: Annotated[
         uuid.UUID | None,
@@ -54,7 +56,7 @@ def _registration(
     responses=refusals.forbidden("this camera is not assigned to this client")
     | refusals.not_found("there is no such camera")
     | refusals.conflict("recording 0190… was registered for another camera, 0190…")
-    | {200: {"content": {"application/json": {"example": examples.REGISTERED}}}},
+    | {200: {"content": {"application/json": {"example": example_of(RecordingRegistered)}}}},
 )
 async def register_recording(
     registration: Annotated[Registration, Depends(_registration)], session: Session, caller: KnownCaller
@@ -69,10 +71,10 @@ async def register_recording(
     tags=["recordings"],
     responses=refusals.WITH_BODY
     | refusals.not_found("there is no such recording")
-    | {200: {"content": {"application/json": {"example": examples.STATUS_ACCEPTED}}}},
+    | {200: {"content": {"application/json": {"example": example_of(RecordingStatusAccepted)}}}},
 )
 async def report_status(
-    report: Annotated[RecordingStatusReport, Body(examples=[examples.STATUS_REPORT])],
+    report: Annotated[RecordingStatusReport, Body(examples=[example_of(RecordingStatusReport)])],
     session: Session,
     caller: KnownCaller,
 ) -> RecordingStatusAccepted:
@@ -84,10 +86,10 @@ async def report_status(
 @router.post(
     "/segments/offer",
     tags=["segments"],
-    responses=refusals.WITH_BODY | {200: {"content": {"application/json": {"example": examples.OFFERS_ANSWER}}}},
+    responses=refusals.WITH_BODY | {200: {"content": {"application/json": {"example": example_of(OffersAnswer)}}}},
 )
 async def offer_segments(
-    batch: Annotated[OfferBatch, Body(examples=[{"segments": [examples.OFFER]}])], shared: Shared, caller: KnownCaller
+    batch: Annotated[OfferBatch, Body(examples=[example_of(OfferBatch)])], shared: Shared, caller: KnownCaller
 ) -> OffersAnswer:
     """Offer sealed segments until each is `stored`: the control plane has seen its object, with the same checksum."""
     desk = Desk(shared.sessions, shared.store, shared.secrets)
@@ -97,10 +99,10 @@ async def offer_segments(
 @router.post(
     "/gaps",
     tags=["segments"],
-    responses=refusals.WITH_BODY | {200: {"content": {"application/json": {"example": examples.GAPS_ANSWER}}}},
+    responses=refusals.WITH_BODY | {200: {"content": {"application/json": {"example": example_of(GapsAnswer)}}}},
 )
 async def report_gaps(
-    report: Annotated[GapReport, Body(examples=[{"gaps": [examples.GAP]}])], session: Session, caller: KnownCaller
+    report: Annotated[GapReport, Body(examples=[example_of(GapReport)])], session: Session, caller: KnownCaller
 ) -> GapsAnswer:
     """Tell what was due and not recorded. Repeating a report changes nothing."""
     return GapsAnswer(gaps=await take_in_gaps(session, caller.client_id, report.gaps))

@@ -22,7 +22,6 @@ from recorder.errors import (
 )
 from recorder.storage.interface import Upload, pieces
 
-CHUNK_UNIT = 256 * 1024
 TIMEOUT = httpx.Timeout(connect=10, read=60, write=60, pool=60)
 RESUME_INCOMPLETE = 308
 COME_BACK = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
