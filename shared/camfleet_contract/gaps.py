@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
+from camfleet_contract.batches import OrUnreadable
 from camfleet_contract.messages import Interval, Message, Text
 
 
@@ -58,7 +59,7 @@ class GapReport(Message):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"gaps": [_GAP]}]})
 
-    gaps: Annotated[list[Gap], Field(max_length=500)]
+    gaps: Annotated[list[OrUnreadable[Gap]], Field(max_length=500)]
 
 
 class GapVerdict(Message):
@@ -66,7 +67,8 @@ class GapVerdict(Message):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_VERDICT]})
 
-    id: UUID
+    id: UUID | None
+    """None for a gap whose own id can't be read; the order tells which."""
     verdict: Literal["stored", "refused"]
     reason: str = ""
 

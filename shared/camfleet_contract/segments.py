@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from camfleet_contract.batches import OrUnreadable
 from camfleet_contract.messages import BigCount, Crc32c, Interval, Message, Sha256, Text, Utc
 
 OFFERS_PER_BATCH = 500
@@ -64,7 +65,7 @@ class OfferBatch(Message):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"segments": [_OFFER]}]})
 
-    segments: Annotated[list[SegmentOffer], Field(max_length=OFFERS_PER_BATCH)]
+    segments: Annotated[list[OrUnreadable[SegmentOffer]], Field(max_length=OFFERS_PER_BATCH)]
 
 
 class Verdict(StrEnum):
@@ -139,12 +140,13 @@ class OfferVerdict(Message):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_WANTED, _STORED, _REFUSED]})
 
-    id: UUID
+    id: UUID | None
+    """None for an offer whose own id can't be read; the order tells which."""
     verdict: Verdict
     object_name: str | None = None
     upload: UploadSession | None = None
     code: Annotated[RefusalCode | None, BeforeValidator(_known_code)] = None
-    """None also for a code from a newer control plane; `reason` still tells."""
+    """None for an offer that can't be read, and for a code from a newer control plane; `reason` still tells."""
     reason: str = ""
 
 

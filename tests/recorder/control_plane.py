@@ -147,15 +147,19 @@ class FakeControlPlane:
         return RecordingStatusAccepted()
 
     async def report_gaps(self, report: GapReport) -> GapsAnswer:
-        if any(gap.id == self.refuses_gap for gap in report.gaps):
+        gaps = [gap for gap in report.gaps if isinstance(gap, Gap)]
+        assert len(gaps) == len(report.gaps), "the recorder sent what nobody can read"
+        if any(gap.id == self.refuses_gap for gap in gaps):
             raise HTTPException(422, "one of them is bad")
-        self.gaps |= {gap.id: gap for gap in report.gaps}
-        return GapsAnswer(gaps=[GapVerdict(id=gap.id, verdict="stored") for gap in report.gaps])
+        self.gaps |= {gap.id: gap for gap in gaps}
+        return GapsAnswer(gaps=[GapVerdict(id=gap.id, verdict="stored") for gap in gaps])
 
     async def offer(self, batch: OfferBatch) -> OffersAnswer:
-        self.batches.append(len(batch.segments))
-        self.offers += batch.segments
-        return OffersAnswer(segments=[self._verdict(offer) for offer in batch.segments])
+        offers = [offer for offer in batch.segments if isinstance(offer, SegmentOffer)]
+        assert len(offers) == len(batch.segments), "the recorder sent what nobody can read"
+        self.batches.append(len(offers))
+        self.offers += offers
+        return OffersAnswer(segments=[self._verdict(offer) for offer in offers])
 
     def _verdict(self, offer: SegmentOffer) -> OfferVerdict:
         if offer.id in self.verdicts:

@@ -71,7 +71,7 @@ class Offers:
     async def _tell(self, batch: Sequence[Segment]) -> None:
         offers = {segment.id: offer for segment in batch if (offer := await self._as_offer(segment)) is not None}
         answer = await self._control_plane.offer(list(offers.values()))
-        verdicts = {verdict.id: verdict for verdict in answer.segments}
+        verdicts = {verdict.id: verdict for verdict in answer.segments if verdict.id is not None}
         told = [segment for segment in batch if segment.id in offers]
         await asyncio.to_thread(self._record, told, verdicts, self._clock.now())
         if any(verdict.verdict is Verdict.STORED for verdict in answer.segments):

@@ -139,7 +139,7 @@ class Reports:
         spool = self._spool.gaps
         readable = {gap.id: message for gap in batch if (message := _gap(gap)) is not None}
         answer = await self._control_plane.report_gaps(list(readable.values()))
-        verdicts = {verdict.id: verdict for verdict in answer.gaps}
+        verdicts = {verdict.id: verdict for verdict in answer.gaps if verdict.id is not None}
         done = [gap_id for gap_id, verdict in verdicts.items() if verdict.verdict == "stored"]
         refused = [gap.id for gap in batch if gap.id not in done]
         for gap_id in refused:

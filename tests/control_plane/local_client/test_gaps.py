@@ -1,5 +1,6 @@
 """Gaps that recorders report."""
 
+import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -78,7 +79,55 @@ async def test_five_hundred_cost_as_many_statements_as_one(
     assert len(statements) <= 3
 
 
-@pytest.mark.parametrize("wrong", [{"cause": "bored"}, {"end": START.isoformat()}, {"detail": "\0"}, {"id": "1"}])
-async def test_a_gap_that_makes_no_sense_is_422(camera_id: uuid.UUID, recorder: Recorder, wrong: Any) -> None:
-    response = await recorder.post("gaps", json={"gaps": [gap(camera_id, **wrong)]})
-    assert response.status_code == 422
+async def test_a_gap_that_can_not_be_read_is_refused_alone_with_the_reason(
+    place: Place, camera_id: uuid.UUID, recorder: Recorder
+) -> None:
+    wrongs: list[tuple[dict[str, Any], str]] = [
+        ({"cause": "of a newer recorder"}, "cause"),
+        ({"end": START.isoformat()}, "end"),
+        ({"detail": "\0"}, "NUL"),
+        ({"camera_id": None}, "camera_id"),
+    ]
+    for wrong, named in wrongs:
+        bad, good = gap(camera_id) | wrong, gap(camera_id)
+        response = await recorder.post("gaps", json={"gaps": [bad, good]})
+        assert response.status_code == 200, response.text
+        first, second = response.json()["gaps"]
+        assert (first["id"], first["verdict"], second["id"], second["verdict"]) == (
+            bad["id"],
+            "refused",
+            good["id"],
+            "stored",
+        )
+        assert named in first["reason"]
+    assert len(await place.rows("SELECT id FROM gaps")) == len(wrongs)
+
+
+@pytest.mark.parametrize("item", [{"id": "1"}, {"id": 5}, {"id": []}, {}, 5, "x", None, [], "\ud800"])
+async def test_of_what_is_no_gap_at_all_the_place_tells_which(
+    camera_id: uuid.UUID, recorder: Recorder, item: Any
+) -> None:
+    content = json.dumps({"gaps": [gap(camera_id), item]})
+    response = await recorder.post("gaps", content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code == 200, response.text
+    good, bad = response.json()["gaps"]
+    assert (good["verdict"], bad["verdict"], bad["id"]) == ("stored", "refused", None)
+    assert bad["reason"]
+
+
+async def test_what_is_no_batch_is_422(recorder: Recorder) -> None:
+    bodies: list[Any] = [{}, {"gaps": None}, {"gaps": {}}, {"gaps": [{}] * 501}]
+    for body in bodies:
+        assert (await recorder.post("gaps", json=body)).status_code == 422
+
+
+async def test_gaps_of_a_camera_that_was_taken_away_since_are_still_taken_in(
+    place: Place, camera_id: uuid.UUID, recorder: Recorder, stranger: Recorder
+) -> None:
+    recording_id = await recorder.register(camera_id)
+    await place.rows("DELETE FROM client_cameras")
+    await place.assign(stranger, camera_id)
+    told = [gap(camera_id, 1, recording_id=str(recording_id)), gap(camera_id, 2)]
+    assert await verdicts(recorder, *told) == ["stored", "stored"]
+    never_recorded = await place.camera("Elsewhere")
+    assert await verdicts(recorder, gap(never_recorded, recording_id=str(recording_id))) == ["refused"]

@@ -223,3 +223,23 @@ async def test_more_than_a_batch_is_422_and_none_is_fine(footage: Footage) -> No
     response = await footage.recorder.post("segments/offer", json={"segments": offers})
     assert response.status_code == 422
     assert await footage.answers() == []
+
+
+async def test_an_offer_that_can_not_be_read_is_refused_alone_with_the_reason(footage: Footage) -> None:
+    good = footage.offer()
+    footage.put(good)
+    wrongs: list[dict[str, Any]] = [{"crc32c": "x"}, {"size_bytes": 0}, {"codec": "\0"}, {"packets": 2**63}]
+    for wrong in wrongs:
+        bad = footage.offer(1, **wrong)
+        first, second = await footage.answers(bad, good)
+        assert (first["verdict"], first["code"], second["verdict"]) == ("refused", None, "stored")
+        assert next(iter(wrong)) in first["reason"]
+
+
+async def test_of_what_is_no_offer_at_all_the_place_tells_which(footage: Footage) -> None:
+    good = footage.offer()
+    footage.put(good)
+    response = await footage.recorder.post("segments/offer", json={"segments": [{"id": "x"}, good, 5, None]})
+    assert response.status_code == 200, response.text
+    told = [(answer["id"], answer["verdict"]) for answer in response.json()["segments"]]
+    assert told == [(None, "refused"), (good["id"], "stored"), (None, "refused"), (None, "refused")]

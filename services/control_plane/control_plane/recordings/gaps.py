@@ -4,10 +4,11 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from camfleet_contract.batches import Unreadable
 from camfleet_contract.gaps import Gap, GapVerdict
 from control_plane import models
 from control_plane.recordings.moments import IMPLAUSIBLE, is_plausible
@@ -15,33 +16,43 @@ from control_plane.recordings.moments import IMPLAUSIBLE, is_plausible
 _Key = tuple[uuid.UUID, datetime, uuid.UUID]
 
 
-async def take_in_gaps(session: AsyncSession, client_id: uuid.UUID, gaps: Sequence[Gap]) -> list[GapVerdict]:
+async def take_in_gaps(
+    session: AsyncSession, client_id: uuid.UUID, reported: Sequence[Gap | Unreadable]
+) -> list[GapVerdict]:
     """Store what can be stored, in two statements, and say of each gap what became of it."""
-    assigned = set(
-        await session.scalars(
-            select(models.ClientCamera.camera_id)
-            .where(
-                models.ClientCamera.client_id == client_id,
-                models.ClientCamera.camera_id.in_({gap.camera_id for gap in gaps}),
-            )
-            # Locked against being deleted together with the camera before the gaps are inserted.
-            .with_for_update(read=True, key_share=True)
-        )
-    )
-    refusals = {index: reason for index, gap in enumerate(gaps) if (reason := _refusal(gap, assigned))}
+    gaps = [gap for gap in reported if isinstance(gap, Gap)]
+    cameras = await _cameras_of(session, client_id, {gap.camera_id for gap in gaps})
     # One row a key: a statement can't write the same row twice. The last report of a gap counts.
-    wanted = {_key(gap): gap for index, gap in enumerate(gaps) if index not in refusals}
+    wanted = {_key(gap): gap for gap in gaps if not _refusal(gap, cameras)}
     stored = await _upsert(session, client_id, [wanted[key] for key in sorted(wanted)])
-    return [
-        GapVerdict(id=gap.id, verdict="stored")
-        if index not in refusals and _key(gap) in stored
-        else GapVerdict(id=gap.id, verdict="refused", reason=refusals.get(index, "this id is another client's"))
-        for index, gap in enumerate(gaps)
-    ]
+
+    def verdict(gap: Gap | Unreadable) -> GapVerdict:
+        reason = gap.reason if isinstance(gap, Unreadable) else _refusal(gap, cameras)
+        if not reason and isinstance(gap, Gap) and _key(gap) not in stored:
+            reason = "this id is another client's"
+        return GapVerdict(id=gap.id, verdict="refused" if reason else "stored", reason=reason)
+
+    return [verdict(gap) for gap in reported]
 
 
-def _refusal(gap: Gap, assigned: set[uuid.UUID]) -> str:
-    if gap.camera_id not in assigned:
+async def _cameras_of(session: AsyncSession, client_id: uuid.UUID, ids: set[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of the cameras that the client records, or recorded before they were taken from it.
+
+    A box that was without network for a week still tells what it missed, of cameras that are another's by now.
+    """
+    is_assigned = exists().where(
+        models.ClientCamera.client_id == client_id, models.ClientCamera.camera_id == models.Camera.id
+    )
+    has_recorded = exists().where(
+        models.Recording.client_id == client_id, models.Recording.camera_id == models.Camera.id
+    )
+    query = select(models.Camera.id).where(models.Camera.id.in_(ids), or_(is_assigned, has_recorded))
+    # Locked against being deleted before the gaps are inserted.
+    return set(await session.scalars(query.with_for_update(read=True, key_share=True, of=models.Camera)))
+
+
+def _refusal(gap: Gap, cameras: set[uuid.UUID]) -> str:
+    if gap.camera_id not in cameras:
         return "this camera is not assigned to this client"
     if not is_plausible(gap.start) or not is_plausible(gap.end):
         return f"start and end {IMPLAUSIBLE}"

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from camfleet_contract.segments import OfferVerdict, RefusalCode, SegmentOffer
+from camfleet_contract.batches import Unreadable
+from camfleet_contract.segments import OfferVerdict, RefusalCode, SegmentOffer, Verdict
 from control_plane.recordings.moments import IMPLAUSIBLE, is_plausible
 from control_plane.recordings.offer_outcomes import (
     Key,
@@ -43,7 +44,7 @@ class Desk:
 
 
 async def decide_offers(
-    desk: Desk, client_id: uuid.UUID, offers: Sequence[SegmentOffer], now: datetime
+    desk: Desk, client_id: uuid.UUID, offers: Sequence[SegmentOffer | Unreadable], now: datetime
 ) -> list[OfferVerdict]:
     """Say of each offer, in their order, what the recorder should do; `stored` only after that is committed.
 
@@ -51,7 +52,7 @@ async def decide_offers(
     assigned does not matter then: the footage was wanted when it was recorded, and must not be stranded on the disk.
     """
     # The same offer twice is decided once.
-    unique = list(dict.fromkeys(offers))
+    unique = list(dict.fromkeys(offer for offer in offers if isinstance(offer, SegmentOffer)))
     async with desk.sessions.begin() as session:
         known = await read_known(session, client_id, unique)
     outcomes = dict(zip(unique, await _decided(desk, unique, known, now), strict=True))
@@ -59,7 +60,9 @@ async def decide_offers(
     async with desk.sessions.begin() as session:
         taken = await write_outcomes(session, desk.secrets, client_id, list(rows.values()), known, now)
 
-    def verdict(offer: SegmentOffer) -> OfferVerdict:
+    def verdict(offer: SegmentOffer | Unreadable) -> OfferVerdict:
+        if isinstance(offer, Unreadable):
+            return OfferVerdict(id=offer.id, verdict=Verdict.REFUSED, reason=offer.reason)
         outcome = outcomes[offer]
         if not outcome.is_of_a_segment:
             return outcome.verdict
