@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from camfleet_contract.messages import BigCount, LenientMessage, Message, Name, Text, Utc
 
@@ -73,6 +73,10 @@ class RecordingRegistered(Message):
     message: str = "Recording registered successfully"
 
 
+def _none_if_empty(value: Any) -> Any:
+    return None if value == "" else value
+
+
 class RecordingStatusReport(LenientMessage):
     """The body of `POST recordings/status`."""
 
@@ -108,8 +112,8 @@ class RecordingStatusReport(LenientMessage):
     file_size: BigCount | None = None
     """Bytes."""
     error_message: Text | None = None
-    gcp_path: Text | None = None
-    """The object's name in the bucket; without it the file is still at the site."""
+    gcp_path: Annotated[Text | None, BeforeValidator(_none_if_empty)] = None
+    """The object's name in the bucket; without it, or empty, the file is still at the site."""
     started_at: Utc | None = None
     ended_at: Utc | None = None
     error_code: Annotated[Text, Field(max_length=64)] | None = None

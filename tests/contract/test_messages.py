@@ -4,6 +4,7 @@ import importlib
 import json
 import pkgutil
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -257,3 +258,8 @@ def test_openapi_can_show_lists_of_every_message() -> None:
     for message in MESSAGES:
         for mode in ("validation", "serialization"):
             TypeAdapter(list[message]).json_schema(mode=mode)  # type: ignore[valid-type]
+
+
+def test_an_empty_path_in_the_bucket_is_no_path() -> None:
+    report = RecordingStatusReport.model_validate({"recording_id": str(uuid4()), "status": "completed", "gcp_path": ""})
+    assert report.gcp_path is None
