@@ -170,6 +170,13 @@ async def test_a_hundred_waiters_hold_no_connection_to_the_database(place: Place
     assert place.service.services.config_changes.waiting == 0
 
 
+async def test_who_hangs_up_is_waited_for_no_more(place: Place, recorder: Recorder) -> None:
+    async with waiting(place, recorder, wait=60):
+        pass
+    async with asyncio.timeout(5):
+        await until_waiting(place, 0)
+
+
 async def test_an_edit_made_while_the_listening_connection_was_down_is_not_missed(
     place: Place, recorder: Recorder
 ) -> None:

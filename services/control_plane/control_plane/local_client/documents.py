@@ -1,10 +1,12 @@
 """`GET schedules`, `GET cameras` and `GET config`: what a recorder is told, sent only when it changed."""
 
 import asyncio
+import contextlib
 import uuid
+from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response, Security
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response, Security
 
 from camfleet_contract.cameras import Camera
 from camfleet_contract.configuration import RecorderConfig, Schedule
@@ -102,17 +104,21 @@ async def config(
     """Return the whole configuration as one consistent document."""
     deadline = asyncio.get_running_loop().time() + wait
     # Watched before it is read: a change in between is heard. Nothing of the database is held while waiting.
-    with shared.config_changes.watch(caller.client_id) as changed:
+    async with contextlib.AsyncExitStack() as stack:
+        changed = stack.enter_context(shared.config_changes.watch(caller.client_id))
+        gone = await stack.enter_async_context(_noticing_the_end(request, changed))
         while True:
             changed.clear()
             newest = await _read_config(shared, caller.client_id)
             shared.config_changes.remember(caller.client_id, newest.revision, changed)
             etag = f'"{newest.revision}"'
-            if not has_newest(request, etag) or shared.config_changes.is_closed:
+            if not has_newest(request, etag) or shared.config_changes.is_closed or gone.is_set():
                 break
             try:
                 async with asyncio.timeout_at(deadline):
                     await changed.wait()
+                    if gone.is_set():
+                        break
                     await asyncio.sleep(_DEBOUNCE_SECONDS)
             except TimeoutError:
                 break
@@ -120,6 +126,30 @@ async def config(
             async with shared.config_changes.reading_turn:
                 await identify(request)
     return document(request, newest.model_dump_json().encode(), etag)
+
+
+@contextlib.asynccontextmanager
+async def _noticing_the_end(request: Request, changed: asyncio.Event) -> AsyncIterator[asyncio.Event]:
+    """Set `changed`, and the event that comes out, when the caller hangs up.
+
+    A recorder on a bad link calls again and again, and each call that it gave up would wait on for nobody.
+    """
+    gone = asyncio.Event()
+
+    async def watch() -> None:
+        # Whoever sends a body that is too big with a GET is not waited for either.
+        with contextlib.suppress(HTTPException):
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+        gone.set()
+        changed.set()
+
+    watching = asyncio.create_task(watch(), name="config-caller")
+    try:
+        yield gone
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
 
 
 async def _read_config(shared: Services, client_id: uuid.UUID) -> RecorderConfig:
