@@ -12,10 +12,13 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from control_plane.answers import install_error_handlers
 from control_plane.database import Session, create_engine, create_sessions
 from control_plane.errors import Conflict, FieldProblem, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
+from control_plane.main import create_app
 from control_plane.middleware import BodyLimit, RequestLog
 from control_plane.models import Camera, Site
 from control_plane.services import Services
@@ -127,6 +130,21 @@ async def test_unknown_paths_and_methods_are_json_too(client: httpx.AsyncClient)
     assert (refused.status_code, refused.json()) == (405, {"detail": "Method Not Allowed"})
 
 
+async def test_a_refused_method_is_told_all_that_would_do(services: Services) -> None:
+    transport = httpx.ASGITransport(create_app(services))
+    async with httpx.AsyncClient(transport=transport, base_url="http://control-plane.test") as client:
+        for call, allowed in {
+            "PUT /v0/api/cctv/sites/": "GET, POST",
+            f"PUT /v0/api/cctv/cameras/{uuid.uuid4()}/": "GET, PATCH, DELETE",
+            f"PUT /v0/api/cctv/cameras/{uuid.uuid4()}": "GET, PATCH, DELETE",
+            "GET /v0/api/local-client/gaps": "POST",
+            "POST /v0/api/local-client/docs": "GET, HEAD",
+            "POST /health/": "GET, HEAD",
+        }.items():
+            response = await client.request(*call.split())
+            assert (response.status_code, response.headers["Allow"]) == (405, allowed), call
+
+
 async def test_what_was_sent_is_never_echoed(client: httpx.AsyncClient) -> None:
     response = await client.post("/login", json={"name": "hunter2", "password": ["hunter2"]})
     assert response.status_code == 422
@@ -210,6 +228,26 @@ async def test_an_exhausted_pool_asks_to_come_back(client: httpx.AsyncClient, bu
     response = await client.get("/number/1")
     assert response.status_code == 503
     assert "overloaded" in response.json()["detail"]
+
+
+async def test_polls_without_news_and_probes_do_not_fill_the_log(
+    services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = {"/news": 304, "/health/x": 200, "/health/y": 503, "/thing": 200}
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(status_code=answers[scope["path"]])(scope, receive, send)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(RequestLog(answer)), base_url="http://x") as client:
+        for path in answers:
+            await client.get(path)
+    levels = {line.split("path=")[1].split()[0]: line.split("]")[0] for line in capsys.readouterr().out.splitlines()}
+    assert {path: level.strip("[ ") for path, level in levels.items()} == {
+        "/news": "debug",
+        "/health/x": "debug",
+        "/health/y": "info",
+        "/thing": "info",
+    }
 
 
 async def test_a_body_that_is_too_big_is_refused_announced_or_not(client: httpx.AsyncClient) -> None:

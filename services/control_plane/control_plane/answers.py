@@ -5,6 +5,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, cast
 
 import asyncpg
@@ -16,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from control_plane.errors import Conflict, FieldProblem, Invalid, RefusedError, Unavailable
@@ -109,9 +111,24 @@ async def _invalid_request(_request: Request, error: Exception) -> Response:
     return error_response(422, told)
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     error = cast("HTTPException", error)
-    return error_response(error.status_code, error.detail, error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_at(request.scope))
+    return error_response(error.status_code, error.detail, headers)
+
+
+def _methods_at(scope: Scope) -> list[str]:
+    """What the path takes (RFC 9110, 10.2.1). The framework names the methods of one route, and a path has several."""
+    routes = scope["app"].router.routes
+    # Anew: what routing has found so far stands in the scope.
+    asked = {name: scope[name] for name in ("type", "path", "root_path", "headers", "query_string") if name in scope}
+    return [
+        method
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+        if any(route.matches({**asked, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 class _Unexpected:

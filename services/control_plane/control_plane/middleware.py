@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 import time
+from http import HTTPStatus
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -47,8 +48,9 @@ class RequestLog:
             try:
                 await self._app(scope, receive, send_with_id)
             finally:
-                # Probes come every few seconds for ever.
-                write = log.debug if "/health" in path and status < 400 else log.info  # noqa: PLR2004 - HTTP's border
+                # Probes come every few seconds for ever, and so do polls that bring nothing new.
+                is_quiet = status == HTTPStatus.NOT_MODIFIED or ("/health" in path and status < HTTPStatus.BAD_REQUEST)
+                write = log.debug if is_quiet else log.info
                 write(
                     "request",
                     method=scope["method"],
@@ -104,7 +106,7 @@ class BodyLimit:
         may_drain = "expect" not in headers and ("transfer-encoding" in headers or body.announced > 0)
 
         async def drain_and_send(message: Message) -> None:
-            refuses = message["type"] == "http.response.start" and message["status"] >= 400  # noqa: PLR2004 - HTTP's border
+            refuses = message["type"] == "http.response.start" and message["status"] >= HTTPStatus.BAD_REQUEST
             if refuses and may_drain:
                 await body.drain()
             await send(message)
