@@ -19,6 +19,7 @@ from recorder.capture import Capture
 from recorder.clock import Clock, SystemClock
 from recorder.clock_error import ClockError
 from recorder.coverage import Coverage
+from recorder.durability import Syncer
 from recorder.errors import AlreadyRecording, UnknownCamera
 from recorder.journal import Journal
 from recorder.last_run import LastRun
@@ -76,6 +77,7 @@ class Cameras:
         *,
         clock: Clock | None = None,
         clock_error: ClockError | None = None,
+        syncer: Syncer | None = None,
         capturing: Capturing | None = None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
@@ -86,6 +88,7 @@ class Cameras:
         self._capturing = capturing or Capturing()
         self._on_change = on_change
         self._sealer = Sealer()
+        self._syncer = syncer or Syncer()
         self._config: RecorderConfig | None = None
         self._manual: tuple[Run, ...] = ()
         self._stopped: dict[object, datetime] = {}
@@ -287,7 +290,14 @@ class Cameras:
         if camera is None:
             coverage = Coverage(camera_id, self._spool.gaps, self._spool.segments.last_footage().get(camera_id))
             journal = Journal(
-                camera_id, self._spool, self._clock, self._sealer, coverage, self._on_change, self._clock_error
+                camera_id,
+                self._spool,
+                self._clock,
+                self._sealer,
+                coverage,
+                self._on_change,
+                self._clock_error,
+                self._syncer,
             )
             camera = self._cameras[camera_id] = _Camera(journal)
         return camera
@@ -312,6 +322,7 @@ class Cameras:
             )
             camera.journal.coverage.over(now)
         is_sealed = self._sealer.close(_SEAL_SECONDS)
+        self._syncer.close()
         self._last_run.mark_alive(now)
         if is_sealed:
             self._last_run.mark_ended()

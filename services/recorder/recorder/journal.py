@@ -13,6 +13,7 @@ from camfleet_contract.recordings import RecordingStatus
 from recorder.clock import Anchor, Clock
 from recorder.clock_error import ClockError
 from recorder.coverage import Coverage
+from recorder.durability import Syncer
 from recorder.errors import CameraError
 from recorder.recovery import recover_open_alone
 from recorder.sealing import Sealer
@@ -35,6 +36,7 @@ class Journal:
         coverage: Coverage,
         on_sealed: Callable[[], None],
         clock_error: ClockError,
+        syncer: Syncer,
     ) -> None:
         self.camera_id = camera_id
         self.spool = spool
@@ -50,6 +52,7 @@ class Journal:
         self._unsealed: list[Segment] = []
         self._on_sealed = on_sealed
         self._clock_error = clock_error
+        self._syncer = syncer
 
     def begin(self, run: Run, known_since: datetime) -> UUID:
         """The recording of this run, begun if it isn't; the one before is finished."""
@@ -77,8 +80,9 @@ class Journal:
         log.info("recording_begun", camera_id=str(run.camera_id), recording_id=str(recording.id), until=str(run.end))
         return recording.id
 
-    def footage_began(self, start: datetime) -> None:
-        """The camera gives footage (again)."""
+    def footage_began(self, writer: SegmentWriter, start: datetime) -> None:
+        """The camera gives footage (again), and this segment grows."""
+        self._syncer.begin(writer.path)
         self.error = None
         self.coverage.footage(start)
 
@@ -93,6 +97,8 @@ class Journal:
                 # Fragments are on the disk, the row is open: `salvage` tries until the disk works again.
                 self._unsealed.append(writer.segment)
                 raise
+            finally:
+                self._syncer.end(writer.path)
             if segment is not None and segment.sealed is not None:
                 log.info(
                     "segment_sealed",

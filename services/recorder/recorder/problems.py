@@ -131,8 +131,10 @@ class Problems:
         return [f"control plane: {link.reason}"] if is_down else []
 
     def _camera_lines(self) -> list[str]:
+        config = self._config.state.config
+        names = {camera.id: camera.name for camera in config.cameras} if config else {}
         return [
-            f"camera {state.camera_id}: {state.condition.value}: {state.reason}"
+            f"camera {names.get(state.camera_id, '')} ({state.camera_id}): {state.condition.value}: {state.reason}"
             for state in self._cameras.states()
             if state.condition not in HEALTHY
         ]

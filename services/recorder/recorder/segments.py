@@ -78,7 +78,6 @@ class SegmentWriter:
 
     def _open(self, tracks: Tracks) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        sync_folder(self.path.parent.parent)
         self._output = av.open(str(self.path), mode="w", format="mp4", options=dict(MUXING))
         self._output.metadata.update(metadata(self.segment))
         self._video = self._output.add_stream_from_template(tracks.video)

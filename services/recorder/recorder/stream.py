@@ -140,7 +140,7 @@ _REFUSALS: tuple[tuple[tuple[type[Exception], ...], type[CameraError], str], ...
     ((av.HTTPServerError,), CameraRefused, "The camera failed"),
     (_TIMED_OUT, CameraUnreachable, "The camera did not answer in time"),
     # Accepted and never answered ends like this too, and so does what isn't RTSP at all.
-    ((av.InvalidDataError,), CameraUnreachable, "The camera's answer was no video stream"),
+    ((av.InvalidDataError,), CameraUnreachable, "What answers there sends no video stream, check the camera's URL"),
     ((Exception,), CameraUnreachable, "The camera can't be reached"),
 )
 

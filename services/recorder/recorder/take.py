@@ -162,7 +162,7 @@ class Take:
         self._writer = SegmentWriter(
             self._journal.spool, recording_id, self._journal.camera_id, start, first_second, tracks, sets
         )
-        self._journal.footage_began(start)
+        self._journal.footage_began(self._writer, start)
         kept, self._gop, self._gop_bytes = self._gop, [], 0
         for packet, second in kept:
             if packet.stream_index == self._tracks.video.index:
