@@ -131,9 +131,9 @@ async def _printed_cameras(child: Child) -> list[dict[str, str]]:
     limit = time.monotonic() + 120
     while time.monotonic() < limit:
         child.raise_if_ended()
-        for line in child.log.read_text(errors="replace").splitlines():
+        for line in child.printed.splitlines():
             with contextlib.suppress(ValueError):
                 cameras: list[dict[str, str]] = json.loads(line)["cameras"]
                 return cameras
         await asyncio.sleep(0.1)
-    raise DemoError(f"the camera simulator did not come up; its log says:\n{tail(child.log)}")
+    raise DemoError(f"the camera simulator did not come up; its log says:\n{tail(child)}")

@@ -44,18 +44,18 @@ class Operator:
 
     async def create(self, what: str, **fields: Any) -> JSON:
         """POST to a collection."""
-        return await self._call("POST", f"{what}/", json=fields)
+        return await self.call("POST", f"{what}/", json=fields)
 
     async def change(self, what: str, key: str, **fields: Any) -> JSON:
         """PATCH one item."""
-        return await self._call("PATCH", f"{what}/{key}/", json=fields)
+        return await self.call("PATCH", f"{what}/{key}/", json=fields)
 
     async def collection(self, path: str, **filters: str) -> list[JSON]:
         """Every item of a collection, page by page."""
         items: list[JSON] = []
         cursor: str | None = None
         while True:
-            page = await self._call("GET", path, params=filters | ({"cursor": cursor} if cursor else {}))
+            page = await self.call("GET", path, params=filters | ({"cursor": cursor} if cursor else {}))
             items += page["items"]
             cursor = page["next_cursor"]
             if cursor is None:
@@ -75,7 +75,8 @@ class Operator:
         found = [await self.collection(f"recordings/{recording['id']}/segments/") for recording in recordings]
         return [segment for segments in found for segment in segments]
 
-    async def _call(self, method: str, path: str, **options: Any) -> JSON:
+    async def call(self, method: str, path: str, **options: Any) -> JSON:
+        """Any call of the API. Raise DemoError with what it answered if it was refused."""
         answer = await self._http.request(method, path, **options)
         if answer.is_error:
             raise DemoError(f"{method} {path} answered {answer.status_code}: {answer.text}")

@@ -26,6 +26,13 @@ class Child:
     name: str
     process: asyncio.subprocess.Process
     log: Path
+    log_begins: int = 0
+    """Where in `log` its own lines begin: an earlier run in the same folder may have left others."""
+
+    @property
+    def printed(self) -> str:
+        """What it has printed so far."""
+        return self.log.read_bytes()[self.log_begins :].decode(errors="replace")
 
     async def end(self, *, seconds: float) -> None:
         """Ask it to end, wait up to `seconds`, then kill it."""
@@ -41,15 +48,14 @@ class Child:
     def raise_if_ended(self) -> None:
         """Raise DemoError with the end of the log if it is not running any more."""
         if self.process.returncode is not None:
-            raise DemoError(
-                f"the {self.name} ended with code {self.process.returncode}; its log says:\n{tail(self.log)}"
-            )
+            raise DemoError(f"the {self.name} ended with code {self.process.returncode}; its log says:\n{tail(self)}")
 
 
 async def start(name: str, *command: str, env: Mapping[str, str], folder: Path) -> Child:
     """Start `command` (one of ours) with its output in `folder`/NAME.log."""
     log = folder / f"{name.replace(' ', '-')}.log"
     with log.open("ab") as output:
+        begins = output.tell()
         process = await asyncio.create_subprocess_exec(
             COMMANDS / command[0],
             *command[1:],
@@ -61,7 +67,7 @@ async def start(name: str, *command: str, env: Mapping[str, str], folder: Path) 
             # Ctrl-C in a terminal goes to the whole process group; the demo wants to end its children in order.
             start_new_session=True,
         )
-    return Child(name, process, log)
+    return Child(name, process, log, begins)
 
 
 async def call(*command: str, env: Mapping[str, str], folder: Path, text: str = "") -> str:
@@ -82,9 +88,9 @@ async def call(*command: str, env: Mapping[str, str], folder: Path, text: str = 
     return printed.decode()
 
 
-def tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a log."""
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+def tail(child: Child, lines: int = 15) -> str:
+    """The last lines that it printed."""
+    return "\n".join(child.printed.splitlines()[-lines:])
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -24,7 +24,7 @@ async def wait_until_healthy(url: str, child: Child, enough: asyncio.Event, *, s
             except httpx.TransportError:
                 pass  # not listening yet
             await asyncio.sleep(0.1)
-    raise DemoError(f"the {child.name} was not healthy within {seconds:.0f} s; its log says:\n{tail(child.log)}")
+    raise DemoError(f"the {child.name} was not healthy within {seconds:.0f} s; its log says:\n{tail(child)}")
 
 
 @dataclass(frozen=True, slots=True)

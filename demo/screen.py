@@ -38,7 +38,7 @@ class Screen:
 
     def note(self, text: str) -> None:
         """Say something above the table."""
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def show(self, lines: list[tuple[str, CameraSummary]], status: RecorderStatus) -> None:
         """Show the figures so far; `lines` are (camera id, figures)."""
@@ -52,6 +52,7 @@ class Screen:
                     f"{line.name}: {_state(camera_id, status)}, due {line.seconds_due:.0f} s, "
                     f"stored {line.seconds_recorded:.0f} s in {line.segments_stored} segments",
                     highlight=False,
+                    soft_wrap=True,
                 )
 
 
@@ -73,9 +74,7 @@ def print_summary(console: Console, summary: list[CameraSummary], *, ok: bool) -
         )
     console.print(table)
     console.print(
-        "[green]Everything due was recorded, stored and verified.[/]"
-        if ok
-        else "[red]Footage is missing or could not be verified.[/]"
+        "[green]Recorded, uploaded and verified.[/]" if ok else "[red]Footage is missing or could not be verified.[/]"
     )
 
 

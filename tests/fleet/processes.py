@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,16 @@ async def until(what: str, question: Callable[[], Awaitable[Answer | None]], *, 
             return answer
         assert time.monotonic() < limit, f"{what}: not within {seconds:.0f} s"
         await asyncio.sleep(0.05)
+
+
+async def is_past(instant: datetime) -> bool:
+    """Whether it is later than that."""
+    return datetime.now(UTC) >= instant
+
+
+def moment(text: str) -> datetime:
+    """An instant as the wire writes it."""
+    return datetime.fromisoformat(text)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ import pytest
 
 from demo.proof import is_proven, merged
 from tests.fleet.conftest import Fleet
-from tests.fleet.processes import until
+from tests.fleet.processes import is_past, moment, until
 
 LAST_SECOND = timedelta(seconds=1.2)  # the last fragment, and the packet that was on its way
 
@@ -21,23 +21,23 @@ async def test_a_segment_that_was_open_at_kill_9_arrives_but_for_its_last_second
     chance = random.Random(20_261_122)
     kills: list[tuple[datetime, datetime]] = []
     for _ in range(6):
-        recording_since = await until("the camera is recorded", partial(_recording_since, fleet), seconds=60)
+        recording_since = await until("the camera is recorded", fleet.recording_since, seconds=60)
         # Anywhere in a segment of four seconds, also at its very start and just after a cut.
-        moment = datetime.now(UTC) + timedelta(seconds=chance.uniform(0.1, 6.0))
-        await until("the moment to kill", partial(_is_past, moment))
+        instant = datetime.now(UTC) + timedelta(seconds=chance.uniform(0.1, 6.0))
+        await until("the moment to kill", partial(is_past, instant))
         await fleet.recorder.kill()
         kills.append((recording_since, datetime.now(UTC)))
         await fleet.recorder.start()
 
-    await until("footage after the last kill", partial(_stored_after, fleet, kills[-1][1]), seconds=60)
+    await until("footage after the last kill", partial(fleet.stored_after, kills[-1][1]), seconds=60)
     await fleet.recorder.stop()
     await fleet.recorder.start()
-    await until("nothing waits", partial(_is_drained, fleet), seconds=60)
+    await until("nothing waits", fleet.is_drained, seconds=60)
 
     segments = await fleet.segments()
     assert all(segment["state"] == "stored" for segment in segments)
     assert [segment["id"] for segment in segments if not is_proven(segment, fleet.store)] == []
-    covered = merged([(_moment(s["started_at"]), _moment(s["ended_at"])) for s in segments])
+    covered = merged([(moment(s["started_at"]), moment(s["ended_at"])) for s in segments])
     for recording_since, killed_at in kills:
         until_then = max(recording_since, *(end for _, end in covered if end <= killed_at + LAST_SECOND))
         lost = killed_at - until_then
@@ -57,10 +57,10 @@ async def test_a_recorder_that_starts_while_the_control_plane_is_down_records_an
 
     dark_since = datetime.now(UTC)
     await fleet.recorder.start()
-    await until("three segments wait on disk", partial(_backlog, fleet, 3), seconds=60)
+    await until("three segments wait on disk", partial(fleet.has_backlog, 3), seconds=60)
 
     await fleet.control_plane.start()
-    await until("what was recorded in the dark arrives", partial(_stored_after, fleet, dark_since, count=3), seconds=90)
+    await until("what was recorded in the dark arrives", partial(fleet.stored_after, dark_since, count=3), seconds=90)
     await fleet.recorder.stop()
 
     segments = [segment for segment in await fleet.segments() if segment["state"] == "stored"]
@@ -68,33 +68,5 @@ async def test_a_recorder_that_starts_while_the_control_plane_is_down_records_an
     assert all(is_proven(segment, fleet.store) for segment in segments)
 
 
-async def _recording_since(fleet: Fleet) -> datetime | None:
-    states = (await fleet.recorder.status())["camera_states"]
-    since = [_moment(state["since"]) for state in states if state["condition"] == "recording"]
-    return since[0] if since else None
-
-
-async def _is_past(moment: datetime) -> bool:
-    return datetime.now(UTC) >= moment
-
-
-async def _stored_after(fleet: Fleet, moment: datetime, count: int = 1) -> bool:
-    stored = [s for s in await fleet.segments() if s["state"] == "stored" and _moment(s["started_at"]) > moment]
-    return len(stored) >= count
-
-
-async def _backlog(fleet: Fleet, count: int) -> bool:
-    backlog = (await fleet.recorder.status())["backlog"]
-    return int(backlog["segments"]) >= count
-
-
-async def _is_drained(fleet: Fleet) -> bool:
-    return all(segment["state"] == "stored" for segment in await fleet.segments()) and not await _backlog(fleet, 1)
-
-
 def _objects(store: Path) -> list[str]:
     return sorted(str(file.relative_to(store)) for file in store.rglob("*.mp4"))
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
