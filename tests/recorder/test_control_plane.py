@@ -94,3 +94,22 @@ async def test_a_redirect_never_carries_the_token_elsewhere() -> None:
         with pytest.raises(ControlPlaneUnreachable):
             await control_plane.cameras(None)
     assert seen == []
+
+
+async def test_a_captive_portal_is_no_connection_however_often_it_answers() -> None:
+    async def login(request: Request) -> Response:
+        return PlainTextResponse(f"<html>Log in to see {request.url}", media_type="text/html")
+
+    portal = Starlette(routes=[Route("/{path:path}", login, methods=["GET", "POST"])])
+    link = Link(SystemClock().now)
+    async with serving(portal) as root, connected(root, SecretStr(TOKEN), link) as control_plane:
+        seen = []
+        for _ in range(2):
+            with pytest.raises(ControlPlaneUnreachable, match="not the control plane"):
+                await control_plane.config(None)
+            seen.append(link.state.since)
+            with pytest.raises(ControlPlaneUnreachable, match="not the control plane"):
+                await control_plane.heartbeat(Heartbeat())
+            seen.append(link.state.since)
+    assert link.state.condition is LinkCondition.UNREACHABLE
+    assert len(set(seen)) == 1, "down since the first answer: it never counted as connected in between"

@@ -31,6 +31,8 @@ LONG_POLL_SECONDS = 25
 # What a reverse proxy or an overloaded server says; anything else below 500 would be said again.
 COME_BACK = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 DETAIL_CHARACTERS = 500
+# A captive portal or another service answers 200 as well.
+NOT_OURS = "what answers there is not the control plane; check BACKEND_API_URL and any proxy"
 
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
@@ -61,8 +63,8 @@ class ControlPlane:
         self.link = link
 
     async def health(self) -> None:
-        """Whether anything answers at that address; needs no token."""
-        await self._call("GET", "health", headers={})
+        """Whether it answers at that address; needs no token."""
+        await self._document("health", None, {}, 0)
 
     async def config(self, etag: str | None, wait_seconds: int = LONG_POLL_SECONDS) -> Document | None:
         """The configuration as served; None if `etag` is still the newest after `wait_seconds`."""
@@ -109,7 +111,11 @@ class ControlPlane:
         timeout = httpx.Timeout(TIMEOUT.connect, read=(TIMEOUT.read or 0) + wait_seconds)
         response = await self._call("GET", path, params=parameters, headers=headers, timeout=timeout)
         if response.status_code == HTTPStatus.NOT_MODIFIED:
+            self.link.answered()
             return None
+        if response.content.lstrip()[:1] not in {b"{", b"["}:
+            raise self.link.lost(ControlPlaneUnreachable(NOT_OURS))
+        self.link.answered()
         return Document(response.content, response.headers.get("ETag"))
 
     async def _post(
@@ -124,11 +130,11 @@ class ControlPlane:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         response = await self._call("POST", path, params=parameters, content=content, headers=headers)
         try:
-            return answer.model_validate_json(response.content)
+            message = answer.model_validate_json(response.content)
         except ValidationError:
-            # A captive portal or another service answers 200 as well.
-            problem = "what answers there is not the control plane; check BACKEND_API_URL and any proxy"
-            raise self.link.lost(ControlPlaneUnreachable(problem)) from None
+            raise self.link.lost(ControlPlaneUnreachable(NOT_OURS)) from None
+        self.link.answered()
+        return message
 
     async def _call(
         self,
@@ -149,7 +155,6 @@ class ControlPlane:
             raise self.link.lost(ControlPlaneUnreachable(f"no answer: {text}")) from None
         status = response.status_code
         if response.is_success or status == HTTPStatus.NOT_MODIFIED:
-            self.link.answered()
             return response
         if status == HTTPStatus.UNAUTHORIZED:
             raise self.link.refused(

@@ -1,7 +1,8 @@
 """Offers segments to the control plane and records what it says of each."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -22,6 +23,8 @@ SOON = timedelta(seconds=10)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+TOLD_AGAIN = timedelta(minutes=10)
+REASONS_TOLD = 5
 
 # When a refused offer is made again. Nothing refused is ever deleted for it.
 RETRY_AFTER = {
@@ -60,6 +63,7 @@ class Offers:
         self._newest_first = newest_first
         self._on_session = on_session
         self._on_stored = on_stored
+        self._told: dict[tuple[RefusalCode | None, str], float] = {}
 
     async def drain(self) -> bool:
         """One batch; whether there may be more. Raises `ControlPlaneError`, and loses nothing by it."""
@@ -105,6 +109,7 @@ class Offers:
 
     def _record(self, batch: Sequence[Segment], verdicts: Mapping[UUID, OfferVerdict], now: datetime) -> None:
         spool = self._spool.segments
+        self._tell_refusals(verdicts.values())
         spool.mark_stored([s.id for s in batch if s.id in verdicts and verdicts[s.id].verdict is Verdict.STORED])
         for segment in batch:
             verdict = verdicts.get(segment.id)
@@ -114,6 +119,16 @@ class Offers:
                 self._record_wanted(segment, verdict, now)
             elif verdict.verdict is Verdict.REFUSED:
                 self._record_refused(segment, verdict, now)
+
+    def _tell_refusals(self, verdicts: Iterable[OfferVerdict]) -> None:
+        """One line a reason, and not again for a while: a store that is away refuses every segment every minute."""
+        now = self._clock.monotonic()
+        refused = Counter((one.code, one.reason) for one in verdicts if one.verdict is Verdict.REFUSED)
+        self._told = {reason: at for reason, at in self._told.items() if now - at < TOLD_AGAIN.total_seconds()}
+        for (code, reason), count in refused.most_common(REASONS_TOLD):
+            if (code, reason) not in self._told:
+                self._told[code, reason] = now
+                log.warning("segments_refused", code=code.value if code else None, reason=reason, segments=count)
 
     def _record_wanted(self, segment: Segment, verdict: OfferVerdict, now: datetime) -> None:
         spool = self._spool.segments
@@ -133,8 +148,6 @@ class Offers:
     def _record_refused(self, segment: Segment, verdict: OfferVerdict, now: datetime) -> None:
         spool = self._spool.segments
         retry_at = now + (RETRY_AFTER[verdict.code] if verdict.code else HOUR)
-        code = verdict.code.value if verdict.code else None
-        log.warning("segment_refused", segment_id=segment.id, code=code, reason=verdict.reason)
         if verdict.code is RefusalCode.UNKNOWN_RECORDING and not self._spool.recordings.mark_unregistered(
             segment.recording_id
         ):

@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 POLL = timedelta(seconds=5)
 TOKEN_REFUSED_PAUSE = timedelta(minutes=5)
-UNSUPPORTED_PAUSE = timedelta(minutes=10)
+UNSUPPORTED_PAUSE = timedelta(minutes=1)  # not longer: a proxy answers 404 too, while the service restarts
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 REASON_CHARACTERS = 2000
@@ -50,6 +50,8 @@ class Reports:
         self._woken = asyncio.Event()
         self._steps = (self._register, self._report_statuses, self._report_gaps, offers.drain)
         self._not_before: dict[Callable[[], Awaitable[bool]], datetime] = {}
+        self._unsupported: dict[Callable[[], Awaitable[bool]], str] = {}
+        """What was said last, and logged."""
 
     def wake(self) -> None:
         """There is something to tell."""
@@ -85,9 +87,12 @@ class Reports:
                 continue
             try:
                 more |= await step()
+                self._unsupported.pop(step, None)
             except CallRefused as refusal:
                 # An older control plane lacks the call. The rows wait, the other steps go on.
-                log.warning("call_unsupported", step=step.__name__.strip("_"), reason=str(refusal))
+                if self._unsupported.get(step) != str(refusal):
+                    log.warning("call_unsupported", step=step.__name__.strip("_"), reason=str(refusal))
+                self._unsupported[step] = str(refusal)
                 self._not_before[step] = now + UNSUPPORTED_PAUSE
         return more
 
