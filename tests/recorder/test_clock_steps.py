@@ -45,7 +45,7 @@ def test_a_step_begins_new_stamps_at_a_keyframe_without_losing_a_packet(
     done = threading.Event()
     clock_error = ClockError(clock)
     clock_error.compare(NOON - timedelta(seconds=2), 999.5, 1000.5)
-    journal = Journal(camera_id, spool, clock, sealer, coverage, done.set, clock_error, Syncer())
+    journal = Journal(camera_id, spool, clock, sealer, coverage, done.set, clock_error, Syncer(spool.sync))
     opened = NOON - timedelta(days=1)
     plan = Plan((Run(camera_id, None, opened, "Yard", opened, NOON + timedelta(days=1), 60),), lambda _: NOON)
     with av.open(str(clip)) as source:

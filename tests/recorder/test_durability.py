@@ -17,6 +17,8 @@ class Flushes:
     def __init__(self) -> None:
         self.sizes: dict[int, list[int]] = {}
         """By inode."""
+        self.rows: list[int] = []
+        """How many files had been flushed when the rows were."""
         self.goes = threading.Event()
         self.goes.set()
         self.waits = threading.Event()
@@ -33,7 +35,7 @@ async def test_files_are_flushed_as_they_grow_and_only_then(tmp_path: Path) -> N
     folder = tmp_path / "recordings" / "camera" / "day"
     folder.mkdir(parents=True)
     flushes = Flushes()
-    syncer = Syncer(0.01, flushes)
+    syncer = Syncer(lambda: flushes.rows.append(len(flushes.sizes)), 0.01, flushes)
     files = [folder / "1.part", folder / "2.part"]
     for file in files:
         file.write_bytes(b"a")
@@ -49,13 +51,15 @@ async def test_files_are_flushed_as_they_grow_and_only_then(tmp_path: Path) -> N
     with files[1].open("ab") as opened:
         opened.write(b"bcd")
     await until(lambda: flushes.sizes[second] == [1, 4])
+    assert flushes.rows[0] == 0, "rows before files"
+    assert len(flushes.rows) <= 2, "and only for new ones"
     syncer.close()
 
 
 async def test_a_disk_that_stands_still_makes_no_camera_wait(spool: Spool) -> None:
     flushes = Flushes()
     async with CameraSimulator([CameraSpec(name="yard", audio=AudioCodec.NONE)], port=0) as simulator:
-        cameras = Cameras(spool, syncer=Syncer(0.1, flushes))
+        cameras = Cameras(spool, syncer=Syncer(spool.sync, 0.1, flushes))
         cameras.apply(config(always(camera(simulator.url("yard")))))
         async with running(cameras):
             await until(lambda: any(len(sizes) >= 2 for sizes in flushes.sizes.values()))

@@ -88,7 +88,7 @@ class Cameras:
         self._capturing = capturing or Capturing()
         self._on_change = on_change
         self._sealer = Sealer()
-        self._syncer = syncer or Syncer()
+        self._syncer = syncer or Syncer(spool.sync)
         self._config: RecorderConfig | None = None
         self._manual: tuple[Run, ...] = ()
         self._stopped: dict[object, datetime] = {}

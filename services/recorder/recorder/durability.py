@@ -22,8 +22,14 @@ class Syncer:
     nothing queues up.
     """
 
-    def __init__(self, every_seconds: float = EVERY_SECONDS, flush: Callable[[int], None] = _flush) -> None:
-        """`flush` takes a descriptor and returns when its data is on disk."""
+    def __init__(
+        self,
+        sync_rows: Callable[[], None],
+        every_seconds: float = EVERY_SECONDS,
+        flush: Callable[[int], None] = _flush,
+    ) -> None:
+        """`sync_rows` makes the rows of all files durable, `flush` the data behind a descriptor."""
+        self._sync_rows = sync_rows
         self._every_seconds = every_seconds
         self._flush = flush
         self._growing: dict[Path, int] = {}
@@ -53,19 +59,22 @@ class Syncer:
         while not self._closed.wait(self._every_seconds):
             with self._lock:
                 growing = list(self._growing.items())
-            for path, size in growing:
-                try:
+            try:
+                if any(size < 0 for _, size in growing):
+                    self._sync_rows()  # the row is there before the file, also after a power cut
+                for path, size in growing:
                     self._sync(path, size)
-                    failed = ""
-                except FileNotFoundError:
-                    continue  # renamed or abandoned meanwhile
-                except OSError as error:
-                    if failed != str(error):
-                        log.warning("growing_file_not_synced", reason=str(error))
-                    failed = str(error)
+                failed = ""
+            except OSError as error:
+                if failed != str(error):
+                    log.warning("growing_files_not_synced", reason=str(error))
+                failed = str(error)
 
     def _sync(self, path: Path, synced: int) -> None:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return  # sealed or abandoned meanwhile
         try:
             size = os.fstat(descriptor).st_size
             if size == synced:
@@ -74,7 +83,7 @@ class Syncer:
         finally:
             os.close(descriptor)
         if synced < 0:
-            # The file's name, its day's and its camera's; the spool's row was on disk before them.
+            # The file's name, its day's and its camera's.
             for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
                 sync_folder(folder)
         with self._lock:

@@ -1,5 +1,6 @@
 """The spool's SQLite file: its schema, and transactions that any thread may open."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -88,10 +89,11 @@ _MIGRATIONS = (
 
 
 class Database:
-    """One connection that threads take turns on. A transaction is on disk when its block ends."""
+    """One connection that threads take turns on. A transaction is on disk when its block ends, if it isn't hasty."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
+        self._wal = path.with_name(f"{path.name}-wal")
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA journal_mode = WAL")
@@ -99,6 +101,30 @@ class Database:
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._connection.execute("PRAGMA journal_size_limit = 8388608")
         self._migrate(path)
+
+    @contextmanager
+    def hasty_transaction(self) -> Iterator[sqlite3.Connection]:
+        """Survives the end of the process, but a power cut only once `sync`, or another transaction, has ended.
+
+        For the threads of cameras: they must not wait for the disk.
+        """
+        with self._lock:
+            # In WAL mode the log is then not synced at the commit; the order of commits stays.
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            try:
+                with self.transaction() as db:
+                    yield db
+            finally:
+                self._connection.execute("PRAGMA synchronous = FULL")
+
+    def sync(self) -> None:
+        """All that was committed is on disk afterwards. Nobody waits for it but the caller."""
+        # SQLite's locks are on its other files: closing this descriptor releases none.
+        descriptor = os.open(self._wal, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -17,7 +17,7 @@ class Recordings:
 
     def begin(self, recording: Recording) -> None:
         """Before its first segment."""
-        with self._database.transaction() as db:
+        with self._database.hasty_transaction() as db:
             db.execute(
                 "INSERT INTO recordings (id, camera_id, schedule_id, name, started_at, until, status)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -24,10 +24,10 @@ class Segments:
     # -- written by the cameras
 
     def begin(self, segment_id: UUID, recording_id: UUID, camera_id: UUID, opened_at: datetime) -> Segment:
-        """The row, before there is a file."""
+        """The row, before there is a file. `Spool.sync` makes it survive a power cut."""
         path = PurePosixPath(RECORDINGS, str(camera_id), f"{opened_at:%Y-%m-%d}", f"{segment_id}.mp4")
         segment = Segment(segment_id, recording_id, camera_id, SegmentState.OPEN, path, opened_at)
-        with self._database.transaction() as db:
+        with self._database.hasty_transaction() as db:
             db.execute(
                 "INSERT INTO segments (id, recording_id, camera_id, state, path, opened_at) VALUES (?, ?, ?, ?, ?, ?)",
                 (str(segment_id), str(recording_id), str(camera_id), segment.state, str(path), to_column(opened_at)),

@@ -67,6 +67,10 @@ class Spool:
         """Raises DiskMissing if the data disk isn't the one that holds the footage. Cheap: asked for every segment."""
         self._marker.check()
 
+    def sync(self) -> None:
+        """Every row that was written is on disk afterwards. OSError."""
+        self._database.sync()
+
     def accept_disk(self) -> None:
         """An operator says that the disk was replaced: its footage counts as lost from the next start on."""
         self._marker.write()
