@@ -50,8 +50,8 @@ async def watch(
 
 def _watch(url: str, is_enough: Callable[[Watched], bool] | int, transport: str, limit_seconds: float) -> Watched:
     watched = Watched()
-    # The parser adds nothing that is worth waiting for: `fpsprobesize` keeps it from measuring the frame rate.
-    options = {"rtsp_transport": transport, "fpsprobesize": "0"}
+    # Nothing is worth waiting for: neither a measured frame rate nor, for five seconds, sound that may never come.
+    options = {"rtsp_transport": transport, "fpsprobesize": "0", "analyzeduration": "1000000"}
     with av.open(url, options=options, timeout=(limit_seconds, limit_seconds)) as container:
         kinds = {stream.index: Kind(stream.type) for stream in container.streams}
         watched.codecs = {stream.type: stream.codec_context.name for stream in container.streams}
