@@ -4,6 +4,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from pydantic import ConfigDict
+from pydantic.config import JsonDict
 
 from camfleet_contract.messages import Message, Name, Text
 
@@ -31,28 +32,25 @@ class RecordingMode(StrEnum):
     LOCAL_CLIENT = "local_client"
 
 
+CAMERA_EXAMPLE: JsonDict = {
+    "id": "0b1d6a52-77a5-4f0e-9d0a-3a1c8f5d2e61",
+    "name": "Yard",
+    "ip_address": "192.168.1.20",
+    "rtsp_url": "rtsp://user:pass@192.168.1.20:554/s1",
+    "rtsp_url_sub": None,
+    "camera_type": "rtsp",
+    "location": None,
+    "record_quality": "medium",
+}
+
+
 class Camera(Message):
     """A camera of the site, with the credentials that its stream needs: never log it.
 
     On the wire only `rtsp_url_sub` and `location` may be null: predecessor clients drop a camera with another null.
     """
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "0b1d6a52-77a5-4f0e-9d0a-3a1c8f5d2e61",
-                    "name": "Yard",
-                    "ip_address": "192.168.1.20",
-                    "rtsp_url": "rtsp://user:pass@192.168.1.20:554/s1",
-                    "rtsp_url_sub": None,
-                    "camera_type": "rtsp",
-                    "location": None,
-                    "record_quality": "medium",
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [CAMERA_EXAMPLE]})
 
     id: UUID
     name: Name

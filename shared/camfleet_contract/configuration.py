@@ -7,22 +7,12 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
 from pydantic.config import JsonDict
 
-from camfleet_contract.cameras import Camera
+from camfleet_contract.cameras import CAMERA_EXAMPLE, Camera
 from camfleet_contract.messages import Message, Name, Utc
 from camfleet_contract.schedules import ScheduleRule
 
 SegmentSeconds = Annotated[int, Field(ge=2, le=3600)]
 
-_CAMERA: JsonDict = {
-    "id": "0b1d6a52-77a5-4f0e-9d0a-3a1c8f5d2e61",
-    "name": "Yard",
-    "ip_address": "192.168.1.20",
-    "rtsp_url": "rtsp://user:pass@192.168.1.20:554/s1",
-    "rtsp_url_sub": None,
-    "camera_type": "rtsp",
-    "location": None,
-    "record_quality": "medium",
-}
 _SCHEDULE: JsonDict = {
     "id": "5f6c1c0e-54a5-4a0b-8c3e-2f1d7b9a6e42",
     "name": "Yard by night",
@@ -33,7 +23,7 @@ _SCHEDULE: JsonDict = {
     "end_date": None,
     "days_of_week": [],
     "is_active": True,
-    "camera": _CAMERA,
+    "camera": CAMERA_EXAMPLE,
     "timezone": "Europe/Berlin",
     "updated_at": "2026-02-27T09:30:00Z",
     "segment_seconds": 60,
@@ -90,7 +80,7 @@ class RecorderConfig(Message):
                     "client_id": "7d2f5b1e-93c4-4c1a-b5e8-6a0f4d3c2b19",
                     "client_name": "Gatehouse",
                     "timezone": "Europe/Berlin",
-                    "cameras": [_CAMERA],
+                    "cameras": [CAMERA_EXAMPLE],
                     "schedules": [_SCHEDULE],
                     "storage": _STORAGE,
                     "segment_seconds": 60,

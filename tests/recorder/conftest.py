@@ -1,4 +1,4 @@
-"""What the tests of the recorder's uplink share."""
+"""What the recorder's tests share."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path

@@ -16,6 +16,7 @@ BAD_SETTINGS, BAD_FOLDER, PORT_TAKEN = 2, 3, 4
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     help="camfleet's recorder: keeps what the cameras of a site send, without re-encoding, until the store has it.\n\n"
     "Settings come from the environment and from a .env file; BACKEND_API_URL and CLIENT_TOKEN are required. "

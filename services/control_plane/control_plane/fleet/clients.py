@@ -198,7 +198,7 @@ async def _cameras_of_site(
     query = select(Camera.id).where(Camera.id.in_(wanted), Camera.site_id == site_id)
     found = set(await session.scalars(query.order_by(Camera.id).with_for_update(read=True)))
     if strangers := sorted(wanted - found):
-        named = ", ".join(str(camera_id) for camera_id in strangers[:3]) + (", ..." if len(strangers) > 3 else "")  # noqa: PLR2004
+        named = ", ".join([*map(str, strangers[:3]), *(["..."] if strangers[3:] else [])])
         raise Invalid("camera_ids", f"must be cameras of the client's site; these are not: {named}")
     return wanted
 

@@ -54,7 +54,7 @@ class ConsoleView(ModelView):
     @property
     def services(self) -> Services:
         """The shared parts of this process."""
-        services: Services = self._admin_ref.services  # type: ignore[attr-defined]
+        services: Services = self._admin_ref.services  # type: ignore[attr-defined]  # our Admin has them
         return services
 
     # What is read
@@ -80,7 +80,7 @@ class ConsoleView(ModelView):
             wanted = uuid.UUID(identifier)
         except ValueError:
             raise HTTPException(404) from None
-        return self.base_query().where(self.model.id == wanted)  # type: ignore[attr-defined]
+        return self.base_query().where(self.model.id == wanted)  # type: ignore[attr-defined]  # each of our tables has
 
     async def get_object_for_details(self, request: Request) -> Any:
         """The row with its `extras`, read once for each request though SQLAdmin asks twice."""
