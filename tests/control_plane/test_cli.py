@@ -93,7 +93,10 @@ async def test_what_is_wrong_is_told_in_one_line(
     [
         ({"PORT": "many"}, "PORT"),
         ({"DATABASE_URL": "mysql://a:b@localhost/x"}, "PostgreSQL"),
-        ({"DATABASE_URL": "no url"}, "DATABASE_URL can't be read"),
+        ({"DATABASE_URL": "no url"}, "DATABASE_URL can't be read: it begins with postgresql+asyncpg://"),
+        ({"DATABASE_URL": "postgresql://a:b@localhost:port/x"}, "DATABASE_URL can't be read"),
+        ({"DATABASE_URL": "postgresql://a:b@localhost:99999/x"}, "DATABASE_URL can't be used"),
+        ({"DATABASE_URL": "postgresql://a:b@localhost:1/x?sslmode=loud"}, "`sslmode` parameter must be one of"),
     ],
 )
 async def test_a_wrong_setting_is_named(settings: dict[str, str], changes: dict[str, str], says: str) -> None:

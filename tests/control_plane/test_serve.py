@@ -16,7 +16,7 @@ from control_plane.events import COMMAND_LINE
 from control_plane.fleet.clients import create_client
 from control_plane.fleet.sites import site_named
 from control_plane.service import RunningService
-from tests.control_plane.commands import run_command, serving
+from tests.control_plane.commands import COMMAND, environment, run_command, serving
 from tests.control_plane.conftest import SECRET_KEY
 from tests.postgres import Postgres, postgres_server
 
@@ -111,6 +111,34 @@ async def test_without_keys_a_database_of_others_is_not_served(environ: dict[str
     assert refused.code == 1
     assert "malformed key" in refused.errors
     assert "short" not in refused.errors
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"STORAGE_URL": "s3://footage"}, "error: STORAGE_URL must be gs://BUCKET"),
+        ({"STORAGE_URL": "gs://footage", "GCP_CREDENTIALS_PATH": "/nowhere/key.json"}, "GCP_CREDENTIALS_PATH /nowhere"),
+        ({"STORAGE_URL": "gs://footage", "GCP_CREDENTIALS_PATH": __file__}, "no key file of a Google service account"),
+    ],
+)
+async def test_a_store_that_can_not_be_opened_is_told_in_one_line(
+    environ: dict[str, str], changes: dict[str, str], says: str
+) -> None:
+    refused = await run_command("serve", "--port", "0", settings=environ | changes)
+    assert refused.code == 1
+    assert says in refused.errors
+    assert refused.errors.count("\n") == 1
+
+
+async def test_settings_that_can_not_be_read_are_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"SECRET_KEYS=\xff\n")
+    process = await asyncio.create_subprocess_exec(
+        COMMAND, "serve", cwd=tmp_path, env=environment({}), stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert errors.startswith(b"error: the file .env can't be read")
+    assert errors.count(b"\n") == 1
 
 
 async def test_a_database_that_was_not_migrated_is_refused(environ: dict[str, str], postgres: Postgres) -> None:

@@ -188,6 +188,8 @@ def _settings(**given: Any) -> Settings:
         # Without what was given: it may be a password in the wrong place.
         problems = [f"{'.'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
         raise StartError("; ".join(problems)) from None
+    except (OSError, UnicodeError) as error:
+        raise StartError(f"the file .env can't be read: {error}") from error
 
 
 @contextlib.asynccontextmanager

@@ -52,8 +52,9 @@ def configure_logs(level: str, log_format: str) -> None:
         logger.handlers.clear()
         logger.setLevel(logging.NOTSET)
         logger.propagate = True
-    # One line a request is enough, and ours has no query in it; "migrating" is said by the command.
-    for name in ("uvicorn.access", "httpx", "alembic", "sqlalchemy.engine"):
+    # One line a request is enough, and ours has no query in it; "migrating" is said by the command; nobody needs to
+    # know when a pool of connections was disposed of.
+    for name in ("uvicorn.access", "httpx", "alembic", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -27,6 +27,7 @@ from control_plane.stores import open_store
 log = structlog.get_logger()
 
 _DATABASE_SECONDS = 60.0
+_LAST_PORT = 65535
 # Another command that had to start the embedded database lets go of it again within seconds.
 _TURN_SECONDS = 5.0
 
@@ -84,8 +85,10 @@ async def open_services(settings: Settings, url: str) -> AsyncIterator[Services]
             default_folder=settings.data_dir / "bucket",
             credentials=settings.gcp_credentials_path,
         )
-    except (ValueError, OSError) as error:
-        raise StartError(f"STORAGE_URL: {error}") from error
+    except ValueError as error:
+        raise StartError(str(error)) from error
+    except OSError as error:
+        raise StartError(f"the store {settings.storage_url} can't be opened: {error}") from error
     engine = create_engine(
         url,
         pool_size=settings.database_pool_size,
@@ -102,10 +105,17 @@ def database_url(setting: SecretStr) -> str:
     """DATABASE_URL for asyncpg, also where it is written as other programs want it. Raises StartError."""
     try:
         url = make_url(setting.get_secret_value())
-    except ArgumentError:
-        raise StartError("DATABASE_URL can't be read: postgresql+asyncpg://USER:PASSWORD@HOST:5432/NAME") from None
+    except (ArgumentError, ValueError):
+        # What was given is not repeated: it holds a password.
+        raise StartError(
+            "DATABASE_URL can't be read: it begins with postgresql+asyncpg:// and goes on with USER:PASSWORD, @, "
+            "HOST:5432 and /NAME; special characters in a password are percent-encoded"
+        ) from None
     if url.get_backend_name() not in {"postgresql", "postgres"}:
         raise StartError(f"DATABASE_URL names {url.get_backend_name()}: PostgreSQL 15 or later is what works")
+    if (url.port or 0) > _LAST_PORT:
+        # The system would take it modulo 65536, and look for the database at a port that nobody named.
+        raise StartError(f"DATABASE_URL can't be used: there is no port {url.port}")
     return url.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
 
 
@@ -163,6 +173,8 @@ async def _problem(url: str) -> str | None:
         raise StartError(f"the database at {where} refuses the user or the password of DATABASE_URL") from None
     except asyncpg.InvalidCatalogNameError:
         raise StartError(f"there is no such database: {where}; create it, or correct DATABASE_URL") from None
+    except ValueError as error:  # asyncpg's for an option that does not exist
+        raise StartError(f"DATABASE_URL can't be used: {error}") from None
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return str(error) or type(error).__name__
     await connection.close(timeout=5)

@@ -61,6 +61,8 @@ async def running_service(settings: Settings) -> AsyncIterator[RunningService]:
                     proxy_headers=False,
                     timeout_graceful_shutdown=_GRACE_SECONDS,
                     timeout_keep_alive=75,
+                    # There are none here; uvicorn would advise in the log, for each caller who asks, to install them.
+                    ws="none",
                 )
             )
             running = RunningService(services, server, listener.getsockname()[1])

@@ -1,5 +1,6 @@
 """Which store a `STORAGE_URL` means."""
 
+import json
 import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -22,7 +23,19 @@ def open_store(storage_url: str, *, default_folder: Path, credentials: Path | No
         return FolderStore(default_folder)
     parts = urlsplit(storage_url)
     if parts.scheme == "gs" and _BUCKET.fullmatch(parts.netloc) and parts.path in {"", "/"}:
+        if credentials is not None:
+            _check_credentials(credentials)
         return BucketStore(parts.netloc, credentials)
     if parts.scheme == "file" and parts.netloc in {"", "localhost"} and parts.path.startswith("/"):
         return FolderStore(Path(unquote(parts.path)))
     raise ValueError("STORAGE_URL must be gs://BUCKET, or file:///FOLDER with an absolute path")
+
+
+def _check_credentials(file: Path) -> None:
+    """Now, while somebody looks on, rather than at the first segment."""
+    try:
+        json.loads(file.read_bytes())
+    except OSError as error:
+        raise ValueError(f"GCP_CREDENTIALS_PATH {file} can't be read: {error.strerror}") from error
+    except ValueError:
+        raise ValueError(f"GCP_CREDENTIALS_PATH {file} is no key file of a Google service account") from None
