@@ -54,6 +54,7 @@ def test_its_examples_can_be_read(call: str) -> None:
     assert example
     message: TypeAdapter[Any] = TypeAdapter(EXAMPLES[call])
     shown = message.validate_json(example[1] or example[2])
+    assert "Unreadable(" not in repr(shown)
     assert message.validate_json(message.dump_json(shown)) == shown
 
 

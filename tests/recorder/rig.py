@@ -1,7 +1,7 @@
 """A recorder's cameras run against simulated ones, watched until something holds."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, time, timedelta
 from uuid import UUID
@@ -65,12 +65,6 @@ async def running(cameras: Cameras) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(holds: Callable[[], object], seconds: float = 30) -> None:
-    async with asyncio.timeout(seconds):
-        while not await asyncio.to_thread(holds):  # noqa: ASYNC110  # SQLite has no event to wait for
-            await asyncio.sleep(0.02)
 
 
 def sealed(spool: Spool) -> list[Segment]:

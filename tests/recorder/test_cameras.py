@@ -19,7 +19,8 @@ from recorder.capture import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, REFUSED_RE
 from recorder.coverage import SMALLEST
 from recorder.errors import AlreadyRecording, CameraUnreachable, PasswordRefused, UnknownCamera
 from recorder.spool import SegmentState, Spool
-from tests.recorder.rig import always, camera, config, once, running, sealed, until, whole_second
+from tests.recorder.rig import always, camera, config, once, running, sealed, whole_second
+from tests.recorder.waiting import until
 
 QUICK = Capturing(open_seconds=2, read_seconds=1)
 PLAIN = CameraSpec(name="yard", audio=AudioCodec.NONE)

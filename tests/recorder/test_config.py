@@ -22,7 +22,7 @@ from recorder.control_plane import ControlPlane
 from recorder.link import LinkCondition
 from recorder.vault import Vault
 from tests.recorder.control_plane import FakeControlPlane
-from tests.recorder.waiting import eventually
+from tests.recorder.waiting import until
 
 PASSWORD = "hunter2-of-the-camera"
 QUICK = Backoff(timedelta(milliseconds=1), timedelta(milliseconds=20))
@@ -120,7 +120,7 @@ async def test_it_starts_from_the_last_good_copy_with_the_control_plane_down(
     async with syncing(control_plane, cache, second) as sync:
         assert second.configs == first.configs
         assert sync.state.source is Source.CACHE
-        await eventually(lambda: control_plane.link.state.condition is LinkCondition.UNREACHABLE)
+        await until(lambda: control_plane.link.state.condition is LinkCondition.UNREACHABLE)
         fake.down = 0
         fake.publish(document("2"))
         await second.until("2")
@@ -187,7 +187,7 @@ async def test_nonsense_never_replaces_a_good_configuration(
     async with syncing(control_plane, cache, applied) as sync:
         await applied.until("1")
         fake.publish(nonsense)
-        await eventually(lambda: bool(sync.state.error))
+        await until(lambda: bool(sync.state.error))
         assert sync.state.config is not None
         assert sync.state.config.revision == "1"
         fake.publish(document("2"))
@@ -211,7 +211,7 @@ async def test_a_control_plane_without_config_is_polled(
         assert [held.name for held in applied.configs[-1].schedules] == ["First"]
         assert len(applied.configs) == 1
         fake.lists["schedules"] = [schedule(name="First"), schedule(name="Second")]
-        await eventually(lambda: len(applied.configs) == 2)
+        await until(lambda: len(applied.configs) == 2)
         assert [held.name for held in applied.configs[-1].schedules] == ["First", "Second"]
         assert fake.calls.count("GET /config") == 1
     cached = cache.load()
@@ -227,7 +227,7 @@ async def test_a_refused_token_is_told_and_the_last_configuration_stays(
     applied = Applied()
     with structlog.testing.capture_logs() as logs:
         async with syncing(control_plane, cache, applied) as sync:
-            await eventually(lambda: bool(sync.state.error))
+            await until(lambda: bool(sync.state.error))
     assert control_plane.link.state.condition is LinkCondition.TOKEN_REFUSED
     assert "renew it in the console" in control_plane.link.state.reason
     assert applied.configs[-1].revision == "1"

@@ -12,7 +12,8 @@ from camfleet_contract.configuration import RecorderConfig
 from camfleet_contract.gaps import GapCause
 from recorder.cameras import Cameras
 from recorder.spool import SegmentState, Spool
-from tests.recorder.rig import always, camera, config, running, sealed, until
+from tests.recorder.rig import always, camera, config, running, sealed
+from tests.recorder.waiting import until
 
 RECORDER = """
 import asyncio, sys

@@ -13,7 +13,8 @@ from camera_simulator import AudioCodec, CameraSimulator, CameraSpec
 from camfleet_contract.gaps import GapCause
 from recorder.cameras import Cameras, Capturing
 from recorder.spool import SegmentState, Spool
-from tests.recorder.rig import always, camera, config, running, sealed, until
+from tests.recorder.rig import always, camera, config, running, sealed
+from tests.recorder.waiting import until
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from camera_simulator import AudioCodec, CameraSimulator, CameraSpec
 from recorder.cameras import Cameras
 from recorder.durability import Syncer
 from recorder.spool import Spool
-from tests.recorder.rig import always, camera, config, running, sealed, until
+from tests.recorder.rig import always, camera, config, running, sealed
+from tests.recorder.waiting import until
 
 
 class Flushes:

@@ -14,7 +14,7 @@ from recorder.control_plane import ControlPlane
 from recorder.heartbeat import Heartbeats, Vitals
 from tests.recorder.control_plane import FakeControlPlane
 from tests.recorder.spooled import CAMERA, NOON
-from tests.recorder.waiting import eventually
+from tests.recorder.waiting import until
 
 BOOT = UUID(int=3)
 VITALS = Vitals(
@@ -56,7 +56,7 @@ async def test_a_heartbeat_tells_everything(fake: FakeControlPlane, control_plan
     clock_error = ClockError(SystemClock())
     async with beating(control_plane, [], 3600, clock_error):
         await fake.until(lambda: bool(fake.heartbeats))
-        await eventually(lambda: clock_error.now() is not None)
+        await until(lambda: clock_error.now() is not None)
     told = fake.heartbeats[0]
     assert (told.active_recordings, told.available_space_gb, told.config_revision) == (2, 3.0, "abc")
     assert (told.backlog, told.disk, told.cameras) == (VITALS.backlog, VITALS.disk, list(VITALS.cameras))
@@ -71,7 +71,7 @@ async def test_a_changed_configuration_is_passed_on(fake: FakeControlPlane, cont
     fake.config_changed = True
     pokes: list[bool] = []
     async with beating(control_plane, pokes, 3600):
-        await eventually(lambda: bool(pokes))
+        await until(lambda: bool(pokes))
 
 
 async def test_it_is_back_soon_after_an_outage_although_the_interval_is_long(

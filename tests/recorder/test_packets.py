@@ -12,7 +12,8 @@ from camera_simulator import AudioCodec, CameraSimulator, CameraSpec, Kind, Vide
 from recorder.cameras import Cameras
 from recorder.spool import Spool
 from tests.recorder.footage import nal_units
-from tests.recorder.rig import always, camera, config, running, sealed, until
+from tests.recorder.rig import always, camera, config, running, sealed
+from tests.recorder.waiting import until
 
 PARAMETER_SETS = {32, 33, 34}
 """VPS, SPS, PPS of H.265: ISO/IEC 14496-15 wants them in the sample entry of an `hvc1` track, and only there."""

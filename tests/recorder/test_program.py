@@ -19,7 +19,7 @@ from tests.recorder.control_plane import TOKEN, FakeControlPlane
 from tests.recorder.gcs import Gcs
 from tests.recorder.process import PASSWORD, RunningRecorder, command, configuration, environment, recorder
 from tests.recorder.spooled import begun, sealed
-from tests.recorder.waiting import eventually
+from tests.recorder.waiting import until
 
 
 async def answering(running: RunningRecorder, client: httpx.AsyncClient) -> None:
@@ -148,7 +148,7 @@ async def test_what_an_earlier_run_left_is_delivered_after_the_start(
     variables = environment(tmp_path, backend, TOKEN, free_port(), STORAGE_URL=f"file://{store}")
     async with recorder(tmp_path, variables) as running:
         await fake.until(lambda: fake.stored == {segment.id for segment in segments})
-        await eventually(lambda: not any(file.exists() for file in files))
+        await until(lambda: not any(file.exists() for file in files))
         assert await running.stop() == 0
     assert len(list(store.rglob("*.mp4"))) == 3
 
@@ -183,7 +183,7 @@ async def test_the_local_endpoints_answer_and_show_no_secret(
     variables = environment(tmp_path, backend, TOKEN, free_port())
     async with recorder(tmp_path, variables) as running:
         await answering(running, http_client)
-        await eventually(lambda: fake.calls.count("GET /config") >= 2)
+        await until(lambda: fake.calls.count("GET /config") >= 2)
         url = running.status_url
         manual = await http_client.post(f"{url}/manual-record", params={"camera_id": camera_id, "duration_minutes": 5})
         assert manual.status_code == 200

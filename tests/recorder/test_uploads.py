@@ -27,7 +27,7 @@ from recorder.vault import Vault
 from tests.recorder.control_plane import FakeControlPlane
 from tests.recorder.gcs import UNIT, FaultKind, Gcs
 from tests.recorder.spooled import NOON, begun, sealed
-from tests.recorder.waiting import eventually
+from tests.recorder.waiting import until
 
 QUICK = Backoff(timedelta(milliseconds=1), timedelta(milliseconds=5))
 PATIENCE = Patience(attempts=3, backoff=QUICK)
@@ -167,7 +167,7 @@ async def test_a_store_that_is_away_is_told_and_tried_again(tmp_path: Path, data
     store, progress = tmp_path / "store", Progress()
     segment = sealed(data_spool, begun(data_spool))
     async with uploading(data_spool, Folder(store), vault, progress) as uploads:
-        await eventually(lambda: bool(uploads.state.error))
+        await until(lambda: bool(uploads.state.error))
         assert "does not exist: mount the disk" in uploads.state.error
         store.mkdir()
         data_spool.segments.clear_refusal(segment.id)
@@ -228,7 +228,7 @@ async def test_sessions_that_expire_at_once_are_not_asked_for_in_a_rush(
     )
     reports = Reports(control_plane, data_spool, offers, clock=SystemClock(), poll=TICK)
     tasks = [asyncio.create_task(reports.run()), asyncio.create_task(uploads.run())]
-    await eventually(lambda: bool((held := data_spool.segments.get(segment.id)) and held.retry_at))
+    await until(lambda: bool((held := data_spool.segments.get(segment.id)) and held.retry_at))
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

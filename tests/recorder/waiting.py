@@ -3,11 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
-LIMIT_SECONDS = 20
 
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    """Returns as soon as the condition holds; `TimeoutError` if it never does."""
-    async with asyncio.timeout(LIMIT_SECONDS):
-        while not condition():  # noqa: ASYNC110 - a state of the program under test, which fires no event for tests
+async def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Returns as soon as the condition holds; `TimeoutError` if it never does. It may block, as a database does."""
+    async with asyncio.timeout(seconds):
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - a state that fires no event for tests
             await asyncio.sleep(0.01)
