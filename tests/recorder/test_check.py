@@ -1,5 +1,6 @@
 """The connection test as an operator runs it: a tick for what works, what to do for what does not."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,27 @@ async def test_check_is_content_where_all_is_well(
     assert (code, errors) == (0, "")
     assert "✓ camera Yard: h264 640x360, aac sound, a keyframe after" in out
     assert "✗" not in out
+    assert all(line.startswith("✓") for line in out.splitlines()), "findings only, no log"
+
+
+async def test_check_knows_a_recorder_that_runs_already_however_its_answer_is_cut(
+    tmp_path: Path, fake: FakeControlPlane, backend: str
+) -> None:
+    fake.document = configuration("rtsp://127.0.0.1:9/yard", is_due=False)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = b'{"status":"healthy","service":"camfleet recorder"}'
+        for part in (b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body), body):
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(0.1)  # so that the parts arrive one by one
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        variables = environment(tmp_path, backend, TOKEN, server.sockets[0].getsockname()[1])
+        _, out, _ = await command(tmp_path, variables, "check", "--no-cameras")
+    assert "✓ status pages: a recorder runs there already" in out
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ async def _is_recorder(settings: Settings) -> bool:
         async with asyncio.timeout(3):
             reader, writer = await asyncio.open_connection(settings.status_host, settings.status_port)
             writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            answer = await reader.read(4096)
+            answer = await reader.read()  # to the end: the body may come after the head
             writer.close()
             await writer.wait_closed()
     except (OSError, TimeoutError):

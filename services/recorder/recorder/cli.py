@@ -1,6 +1,7 @@
 """The command line: `recorder run`, `recorder check`, `recorder accept-disk`."""
 
 import asyncio
+import logging
 import os
 import sys
 from pathlib import Path
@@ -82,6 +83,8 @@ def check(
     It records nothing and may run beside a running recorder (each camera is opened once more for a moment).
     """
     settings = _settings(env_file)
+    # The findings say it all; log lines between them would only confuse.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     if not asyncio.run(_check(settings, with_cameras=cameras)):
         raise typer.Exit(1)
 

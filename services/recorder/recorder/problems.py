@@ -109,7 +109,8 @@ class Problems:
             yield Trouble("store_unusable", f"uploads: {store.error}", store.since)
         for reason, count in self._spool.segments.refusals().items():
             if reason != store.error:
-                yield Trouble("segments_refused", f"{count} segments wait: {reason}", key=reason)
+                waiting = "1 segment waits" if count == 1 else f"{count} segments wait"
+                yield Trouble("segments_refused", f"{waiting}: {reason}", key=reason)
 
     def _config_troubles(self) -> Iterator[Trouble]:
         state = self._config.state

@@ -95,6 +95,8 @@ class Folder:
             return await asyncio.to_thread(work, *args, **kwargs)
         except OSError as error:
             told = f"the storage folder {self._root}: {error.strerror or type(error).__name__}"
+            if error.errno == errno.EROFS:
+                raise StorageRefused(f"{told}: mounted read-only, perhaps after an error: check that disk") from None
             if error.errno in WILL_NOT_MEND:
                 raise StorageRefused(f"{told}: let the recorder's user write there") from None
             raise StorageUnavailable(told) from None
