@@ -36,7 +36,7 @@ SCHEDULE: dict[str, Any] = {
 
 def errors(page: str) -> dict[str, str]:
     """What stands next to which field."""
-    return dict(re.findall(r'<div class="invalid-feedback d-block" id="(\w+)-error">([^<]+)', page))
+    return dict(re.findall(r'<div id="(\w+)-error"><div class="invalid-feedback d-block">([^<]+)', page))
 
 
 async def url_of(services: Services, camera: Any) -> str:

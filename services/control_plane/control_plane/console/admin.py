@@ -29,7 +29,7 @@ from control_plane.console.tokens import TokenPages
 from control_plane.console.views.base import ConsoleView, show_problems
 from control_plane.console.views.recordings import status as recording_status
 from control_plane.database import create_sessions
-from control_plane.errors import Invalid, NotFound, RefusedError
+from control_plane.errors import Conflict, Invalid, NotFound, RefusedError
 from control_plane.services import Services
 
 BASE_URL = "/admin"
@@ -207,6 +207,9 @@ class Console(Admin):
             return None
         except IntegrityError:
             form.form_errors.append(_IN_THE_WAY)
+            return None
+        except Conflict as error:
+            show_problems(form, Invalid(view.unique_field if view.unique_field in form else "", error.detail))
             return None
         except RefusedError as error:
             form.form_errors.append(error.detail)

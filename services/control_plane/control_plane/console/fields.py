@@ -1,11 +1,13 @@
 """The form fields that the console adds to those of WTForms; what a value may be is for the fleet to check."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from wtforms import Form, PasswordField, SelectField, SelectMultipleField, StringField
 from wtforms.validators import InputRequired
 
+_TIME = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?", re.ASCII)
 NEEDED = InputRequired("Is needed.")
 
 
@@ -37,13 +39,14 @@ class SecretField(PasswordField):
 
 
 class TimeOfDayField(StringField):
-    """A wall-clock time, `HH:MM:SS`; browsers leave out seconds that are zero."""
+    """A wall-clock time of 24 hours, `HH:MM:SS`; people leave out the seconds, and the zero before the nine."""
 
     def process_formdata(self, valuelist: Iterable[str]) -> None:
-        """Add the seconds."""
+        """Write it as the contract does. What is no time stays as it was typed, for the fleet to refuse."""
         super().process_formdata(list(valuelist))
-        if self.data and self.data.count(":") == 1:
-            self.data += ":00"
+        if self.data and (found := _TIME.fullmatch(self.data.strip())):
+            hours, minutes, seconds = found.groups("00")
+            self.data = f"{hours:>02}:{minutes}:{seconds}"
 
 
 class DaysField(SelectMultipleField):

@@ -24,6 +24,15 @@ document.querySelectorAll("select[data-search-url]").forEach((select) => {
   });
 });
 document.querySelectorAll("select[name=timezone]").forEach((select) => $(select).select2({ width: "100%" }));
+// The box that stands in for a select is named and described by what names and describes the select.
+document.querySelectorAll("select.select2-hidden-accessible").forEach((select) => {
+  const box = $(select).data("select2").$selection;
+  const shown = box.find(".select2-selection__rendered").attr("id") || "";
+  box.attr("aria-labelledby", `${select.id}-label ${shown}`.trim());
+  const described = select.getAttribute("aria-describedby");
+  if (described) box.attr("aria-describedby", described);
+  document.getElementById(`${select.id}-label`).addEventListener("click", () => box.trigger("focus"));
+});
 // select2 leaves the cursor outside its own search box.
 $(document).on("select2:open", () => {
   const box = document.querySelector(".select2-container--open .select2-search__field");
@@ -38,6 +47,8 @@ document.querySelectorAll("form[data-confirm]").forEach((form) => {
     dialog.className = "confirm card";
     const text = document.createElement("p");
     text.textContent = form.dataset.confirm;
+    text.id = "question";
+    dialog.setAttribute("aria-labelledby", "question");
     const buttons = document.createElement("div");
     buttons.className = "btn-list justify-content-end";
     const no = document.createElement("button");
@@ -54,6 +65,15 @@ document.querySelectorAll("form[data-confirm]").forEach((form) => {
     document.body.append(dialog);
     dialog.showModal();
   });
+});
+
+// After a refused form the cursor stands in the first field that is wrong.
+const wrong = document.querySelector(".is-invalid:not(.select2-hidden-accessible)");
+if (wrong) wrong.focus();
+
+// The overview stays true on a screen that nobody touches.
+document.querySelectorAll("[data-reload-seconds]").forEach((part) => {
+  setInterval(() => { if (!document.hidden) location.reload(); }, Number(part.dataset.reloadSeconds) * 1000);
 });
 
 // Copying: the clipboard where the page may use it (https or this machine), else by selecting.

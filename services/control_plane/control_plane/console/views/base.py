@@ -44,6 +44,10 @@ class ConsoleView(ModelView):
     lookups: ClassVar[dict[str, Lookup]] = {}
     explanation: ClassVar[str] = ""
     """One sentence under the list's title."""
+    empty_text: ClassVar[str] = "There are none yet."
+    """What the list says when there is nothing, and what comes before."""
+    unique_field: ClassVar[str] = ""
+    """The field that is wrong when what was typed is taken already."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,10 +127,15 @@ class ConsoleView(ModelView):
         """Where to go once it is saved."""
         Flash.success(request, f"{self.name} {saved} was {'created' if is_new else 'saved'}.")
         if again:
-            return RedirectResponse(request.url_for("admin:create", identity=self.identity), status_code=303)
+            url = request.url_for("admin:create", identity=self.identity).include_query_params(**self.again_with(saved))
+            return RedirectResponse(url, status_code=303)
         return RedirectResponse(
             request.url_for("admin:details", identity=self.identity, pk=str(saved.id)), status_code=303
         )
+
+    def again_with(self, saved: Any) -> dict[str, str]:
+        """What the next form begins with when several are made in a row."""
+        return {}
 
     # Lists
 

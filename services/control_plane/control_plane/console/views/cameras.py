@@ -99,6 +99,7 @@ class CameraView(ConsoleView, model=Camera):
     icon = "ti ti-video"
     explanation = "What is recorded. A camera belongs to a site and is assigned to a recorder of that site."
     form_class = CameraForm
+    empty_text = "There are no cameras yet. A camera belongs to a site: make that first."
     lookups = {"site_id": lookups.sites}
 
     column_list = ["name", "state", "site", "ip_address", "location", "recording_mode", "is_active"]
@@ -242,6 +243,10 @@ class CameraView(ConsoleView, model=Camera):
         """Change the camera."""
         camera = await find_camera(session, obj.id, for_change=True)
         return await change_camera(session, self.services.secrets, camera, CameraChange.of(_values(form)), actor=actor)
+
+    def again_with(self, saved: Any) -> dict[str, str]:
+        """A site has many cameras."""
+        return {"site": str(saved.site_id)}
 
     async def remove(self, session: AsyncSession, obj: Any, actor: Actor) -> None:
         """Delete the camera."""

@@ -74,6 +74,7 @@ class ClientView(ConsoleView, model=Client):
     icon = "ti ti-device-desktop"
     explanation = "The recorders at your sites: each pulls its cameras' streams and uploads what the schedules ask for."
     form_class = ClientForm
+    empty_text = "There are no recorders yet. Make the site and its cameras first, then the recorder that records them."
     lookups = {"site_id": lookups.sites, "camera_ids": lookups.cameras_of_site}
 
     column_list = ["name", "status", "last_contact", "site", "cameras_count", "recording", "version"]
@@ -116,7 +117,7 @@ class ClientView(ConsoleView, model=Client):
     column_formatters: ClassVar[Any] = {
         "status": lambda client, _: status(client, _contact_at(client), datetime.now(UTC)),
         "last_contact": lambda client, _: display.ago(_contact_at(client), datetime.now(UTC), client.site.timezone),
-        "cameras_count": lambda client, _, request: request.state.extras[client.id]["cameras"] or display.nothing(),
+        "cameras_count": lambda client, _, request: _cameras_link(client, request),
         "recording": lambda client, _, request: _recordings_link(client, request),
         "version": lambda client, _: _heartbeat(client).get("version") or display.nothing(),
     }
@@ -240,6 +241,12 @@ def _contact_in_full(client: Client) -> Any:
 
 def _heartbeat(client: Client) -> dict[str, Any]:
     return (client.contact.heartbeat if client.contact else None) or {}
+
+
+def _cameras_link(client: Client, request: Request) -> Any:
+    count = request.state.extras[client.id]["cameras"]
+    url = request.url_for("admin:list", identity="camera").include_query_params(client=str(client.id))
+    return display.link(url, count) if count else display.nothing()
 
 
 def _recordings_link(client: Client, request: Request) -> Any:

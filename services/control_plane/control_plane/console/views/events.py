@@ -55,7 +55,8 @@ class EventView(KeysetView, model=Event):
     column_formatters: ClassVar[Any] = {
         "occurred_at": lambda event, _: display.moment(event.occurred_at),
         "subject": lambda event, _, request: _about(event, request),
-        "actor": lambda event, _: event.actor.removeprefix("operator:"),
+        "kind": lambda event, _: _kind(event.kind),
+        "actor": lambda event, _: _actor(event.actor),
         "address": lambda event, _: event.address or display.nothing(),
         "detail": lambda event, _: _detail(event),
     }
@@ -67,6 +68,16 @@ class EventView(KeysetView, model=Event):
     def search_placeholder(self) -> str:
         """What is searched."""
         return "who"
+
+
+def _kind(kind: str) -> str:
+    """`client.token_rotated` as `client token rotated`."""
+    return display.words(kind.replace(".", " "))
+
+
+def _actor(actor: str) -> str:
+    kind, _, name = actor.partition(":")
+    return {"operator": name, "api_key": f"API key {name}", "client": f"recorder {name}"}.get(kind, actor)
 
 
 def _detail(event: Event) -> Any:

@@ -46,6 +46,7 @@ class OperatorView(ConsoleView, model=Operator):
     icon = "ti ti-users"
     explanation = "People who use this console. Scripts use API keys instead."
     form_class = OperatorForm
+    unique_field = "username"
 
     column_list = ["username", "role", "is_active", "last_login_at", "created_at"]
     column_details_list = ["username", "role", "is_active", "last_login_at", "created_at", "updated_at", "id"]

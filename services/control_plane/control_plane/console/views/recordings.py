@@ -35,6 +35,7 @@ class RecordingView(KeysetView, model=Recording):
     category = "CCTV"
     icon = "ti ti-movie"
     explanation = "Newest first. A recording is stored when the control plane has seen every segment in the bucket."
+    empty_text = "There are no recordings yet. They appear by themselves when a recorder begins one."
     key = (Recording.started_at, Recording.id)
 
     column_list = ["started_at", "camera", "status", "length", "segments", "size", "client"]

@@ -27,7 +27,7 @@ from control_plane.fleet.schedules import (
     delete_schedule,
     find_schedule,
 )
-from control_plane.models import Camera, Schedule
+from control_plane.models import Camera, Client, ClientCamera, Schedule
 
 _TYPES = {
     ScheduleType.DAILY: "Every day",
@@ -76,6 +76,7 @@ class ScheduleView(ConsoleView, model=Schedule):
     icon = "ti ti-calendar-time"
     explanation = "When each camera is recorded, in the wall-clock time of its site."
     form_class = ScheduleForm
+    empty_text = "There are no schedules yet: nothing is recorded. A schedule belongs to a camera."
     lookups = {"camera_id": lookups.cameras}
 
     column_list = ["name", "camera", "when", "zone", "next", "is_active"]
@@ -117,6 +118,12 @@ class ScheduleView(ConsoleView, model=Schedule):
             lambda value: Schedule.is_active == (value == "yes"),
         ),
         ObjectFilter("camera", "Camera", lambda value: Schedule.camera_id == value, lambda s, id_: s.get(Camera, id_)),
+        ObjectFilter(
+            "client",
+            "Recorder",
+            lambda value: Schedule.camera_id.in_(select(ClientCamera.camera_id).where(ClientCamera.client_id == value)),
+            lambda s, id_: s.get(Client, id_),
+        ),
     )
     column_formatters: ClassVar[Any] = {
         "when": lambda schedule, _: summary(schedule),

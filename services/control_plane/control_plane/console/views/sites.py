@@ -39,6 +39,8 @@ class SiteView(ConsoleView, model=Site):
     icon = "ti ti-map-pin"
     explanation = "Places with cameras and recorders, each in its time zone."
     form_class = SiteForm
+    empty_text = "There are no sites yet. A site is a place with its time zone: everything else belongs to one."
+    unique_field = "name"
 
     column_list = ["name", "timezone", "cameras_count", "clients_count", "created_at"]
     column_details_list = ["name", "timezone", "cameras_count", "clients_count", "created_at", "updated_at"]
