@@ -274,3 +274,13 @@ async def test_a_site_with_cameras_is_not_deleted_and_says_why(
     async with services.sessions() as session:
         assert await session.get(Site, fleet.site) is not None
         assert await session.get(Camera, fleet.camera) is not None
+
+
+async def test_an_ipv6_neighbour_is_the_same_person(visitor: Visitor, app: FastAPI) -> None:
+    for number, expected in ((1, 401), (2, 401), (3, 401), (4, 401), (5, 401), (6, 429)):
+        transport = httpx.ASGITransport(app, client=(f"2001:db8:0:1::{number}", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://console.test") as client:
+            assert (await Visitor(client).log_in("admin", "wrong password")).status_code == expected
+    transport = httpx.ASGITransport(app, client=("2001:db8:0:2::1", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://console.test") as client:
+        assert (await Visitor(client).log_in("admin")).status_code == 303

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import asyncpg
 from sqladmin import Admin
 from sqladmin.authentication import login_required
 from sqladmin.flash import Flash
@@ -15,9 +16,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.status import HTTP_403_FORBIDDEN
 from starlette.types import ASGIApp
 from wtforms import Form
 
+from control_plane.answers import refusal_for
 from control_plane.console import display, login
 from control_plane.console.accounts import AccountPages
 from control_plane.console.dashboard import dashboard
@@ -29,7 +32,7 @@ from control_plane.console.tokens import TokenPages
 from control_plane.console.views.base import ConsoleView, show_problems
 from control_plane.console.views.recordings import status as recording_status
 from control_plane.database import create_sessions
-from control_plane.errors import Conflict, Invalid, NotFound, RefusedError
+from control_plane.errors import Conflict, Invalid, NotFound, RefusedError, Unavailable
 from control_plane.services import Services
 
 BASE_URL = "/admin"
@@ -65,7 +68,7 @@ class Console(Admin):
                     lifetime=timedelta(hours=settings.session_hours),
                     path=BASE_URL,
                 ),
-                Middleware(ForgeryGuard, refuse=self.error_page, public_url=settings.public_url),
+                Middleware(ForgeryGuard, refuse=self._forged, public_url=settings.public_url),
             ],
         )
         self.templates.env.globals.update(
@@ -78,6 +81,9 @@ class Console(Admin):
             DBAPIError: self._database_error,
             PoolTimeout: self._database_error,
             OSError: self._database_error,
+            # A database that starts, stops or is full refuses connections with the driver's own errors.
+            asyncpg.PostgresError: self._database_error,
+            asyncpg.InterfaceError: self._database_error,
             Exception: self._unexpected,
         }
 
@@ -117,7 +123,9 @@ class Console(Admin):
     async def logout(self, request: Request) -> Response:
         """End this browser's session."""
         request.session.clear()
-        return RedirectResponse(request.url_for("admin:login"), status_code=303)
+        # What was seen must not come back by the browser's back button.
+        headers = {"Clear-Site-Data": '"cache"'}
+        return RedirectResponse(request.url_for("admin:login"), status_code=303, headers=headers)
 
     @login_required
     async def create(self, request: Request) -> Response:
@@ -221,6 +229,12 @@ class Console(Admin):
         status = 422 if request.method == "POST" else 200
         return await self.templates.TemplateResponse(request, view.form_template, context, status_code=status)
 
+    async def _forged(self, request: Request, status: int, message: str) -> Response:
+        is_login = request.url.path == request.url_for("admin:login").path
+        if is_login and status == HTTP_403_FORBIDDEN and "operator" not in request.session:
+            return await login.ask_again(self, request)
+        return await self.error_page(request, status, message)
+
     async def _http_error(self, request: Request, error: Exception) -> Response:
         error = cast("HTTPException", error)
         messages = {
@@ -235,19 +249,16 @@ class Console(Admin):
         return await self.error_page(request, error.status, error.detail)
 
     async def _database_error(self, request: Request, error: Exception) -> Response:
-        if isinstance(error, DBAPIError) and not error.connection_invalidated and not _is_outage(error):
+        refusal = refusal_for(error)
+        if not isinstance(refusal, Unavailable):
             raise error
         text = "The database can't be reached at the moment. Nothing was changed; try again in a minute."
-        return await self.error_page(request, 503, text)
+        response = await self.error_page(request, refusal.status, text)
+        response.headers["Retry-After"] = str(refusal.retry_after_seconds)
+        return response
 
     async def _unexpected(self, request: Request, _error: Exception) -> Response:
         return await self.error_page(request, 500, "Something went wrong on our side. It was logged.")
-
-
-def _is_outage(error: DBAPIError) -> bool:
-    sqlstate = str(getattr(error.orig, "sqlstate", None) or "")
-    # No SQLSTATE: the connection failed. 08: connection, 53: resources, 57: shut down or cancelled.
-    return sqlstate[:2] in {"", "08", "53", "57"}
 
 
 def _signed_in(request: Request) -> Any:

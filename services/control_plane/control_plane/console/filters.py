@@ -3,11 +3,14 @@
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
+
+from camfleet_contract.schedules import EARLIEST_YEAR, LATEST_YEAR
 
 Condition = Callable[[str], Any]
 """A filter's value as a condition of the query."""
@@ -22,6 +25,8 @@ class ShownFilter:
     value: str
     options: Mapping[str, str]
     """Empty: the value is shown with a way to drop it, and not to be chosen here."""
+    is_day: bool = False
+    """A day to choose."""
 
 
 class Filter:
@@ -86,3 +91,21 @@ class ObjectFilter(Filter):
             return None
         found = await self._find(session, uuid.UUID(value))
         return ShownFilter(self.name, f"{self.title}: {found or 'deleted'}", value, {})
+
+
+class DayFilter(Filter):
+    """A day: the first or the last one that is shown."""
+
+    def __init__(self, name: str, title: str, condition: Callable[[date], Any]) -> None:
+        super().__init__(name, title, lambda value: condition(date.fromisoformat(value)))
+
+    def check(self, value: str | None) -> None:
+        try:
+            year = date.fromisoformat(value or "2000-01-01").year
+        except ValueError:
+            year = 0
+        if not EARLIEST_YEAR <= year <= LATEST_YEAR:
+            raise HTTPException(400, f"{self.title} must be a day, as in 2026-03-01.")
+
+    async def shown(self, session: AsyncSession, value: str | None) -> ShownFilter | None:  # noqa: ARG002 - Filter's
+        return ShownFilter(self.name, self.title, value or "", {}, is_day=True)

@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from control_plane.console.sessions import login_url
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 FIELD = "csrf_token"
@@ -48,8 +50,7 @@ class ForgeryGuard:
             await self._answer(request, 400, "The form could not be read.", send)
             return
         if not is_ours:
-            text = "The form is too old or was not sent by this page. Go back, reload the page and try again."
-            await self._answer(request, 403, text, send)
+            await self._refuse_forged(request, send)
             return
         await self._app(scope, _replay(body, receive), send)
 
@@ -59,6 +60,14 @@ class ForgeryGuard:
             return False
         origin = request.headers.get("origin")
         return origin is None or urlsplit(origin).netloc in {request.headers.get("host"), self._public_host} - {""}
+
+    async def _refuse_forged(self, request: Request, send: Send) -> None:
+        if "operator" not in request.session and not request.url.path.endswith("/login"):
+            # The cookie ran out while the form was open, or went with a logout in another window.
+            await RedirectResponse(login_url(request), status_code=303)(request.scope, request.receive, send)
+            return
+        text = "The form is too old or was not sent by this page. Go back, reload the page and try again."
+        await self._answer(request, 403, text, send)
 
     async def _answer(self, request: Request, status: int, text: str, send: Send) -> None:
         response = await self._refuse(request, status, text)

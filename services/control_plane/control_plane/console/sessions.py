@@ -3,9 +3,10 @@
 import secrets
 import uuid
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from sqladmin.authentication import AuthenticationBackend
+from starlette.datastructures import URL
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -55,11 +56,7 @@ class Authentication(AuthenticationBackend):
         """Put the operator on `request.state`, or send the browser to the login page."""
         operator = await self._signed_in(request)
         if operator is None:
-            login = str(request.url_for("admin:login"))
-            if request.method == "GET" and not request.url.path.endswith("/ajax/lookup"):
-                wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-                login += f"?next={quote(wanted)}"
-            return RedirectResponse(login, status_code=303)
+            return RedirectResponse(login_url(request), status_code=303)
         request.state.operator = operator
         return True
 
@@ -79,6 +76,23 @@ class Authentication(AuthenticationBackend):
         if operator is None or not operator.is_active or operator.session_epoch != epoch:
             return None
         return operator
+
+
+def login_url(request: Request) -> str:
+    """The login page, which says why one has to log in and leads back to where one was.
+
+    A form that was sent can't be sent again from there: it leads back to the page that the form stood on.
+    """
+    asks = request.method in {"GET", "HEAD"}
+    query: dict[str, str] = {}
+    if not asks:
+        query["why"] = "unsaved"
+    elif "operator" in request.session:
+        query["why"] = "ended"
+    wanted = request.url if asks else URL(request.headers.get("referer", ""))
+    if wanted.path and not wanted.path.endswith("/ajax/lookup"):
+        query["next"] = wanted.path + (f"?{wanted.query}" if wanted.query else "")
+    return str(request.url_for("admin:login").include_query_params(**query))
 
 
 def sign_in(request: Request, operator: Operator) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import ipaddress
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,7 +33,7 @@ class LoginThrottle:
     @asynccontextmanager
     async def turn(self, address: str | None) -> AsyncIterator[None]:
         """Wait until no other attempt from `address` is under way."""
-        lock = self._turns.setdefault(address or "", asyncio.Lock())
+        lock = self._turns.setdefault(_neighbourhood(address or ""), asyncio.Lock())
         async with lock:
             yield
 
@@ -63,7 +64,18 @@ class LoginThrottle:
 
 def _subject(address: str | None) -> uuid.UUID:
     """Attempts from one address are one subject: the events' key finds them at once."""
-    return uuid.uuid5(_PLACE, address or "")
+    return uuid.uuid5(_PLACE, _neighbourhood(address or ""))
+
+
+def _neighbourhood(address: str) -> str:
+    """Of an IPv6 address its /64: whoever has one has 18 quintillion of them to try from."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return address
+    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False).network_address)
 
 
 def _digest(username: str) -> str:

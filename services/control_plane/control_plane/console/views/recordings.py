@@ -2,19 +2,19 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Date, Select, cast, func, or_, select
 from sqlalchemy.orm import joinedload
 from starlette.requests import Request
 
 from camfleet_contract.recordings import RecordingStatus
 from control_plane.console import display
-from control_plane.console.filters import ChoiceFilter, ObjectFilter
+from control_plane.console.filters import ChoiceFilter, DayFilter, ObjectFilter
 from control_plane.console.gaps import merged
 from control_plane.console.views.keyset import KeysetView
-from control_plane.models import Camera, Client, Gap, Recording, Schedule, Segment, SegmentState
+from control_plane.models import Camera, Client, Gap, Recording, Schedule, Segment, SegmentState, Site
 
 _SHOWN_SEGMENTS = 200
 _SHOWN_GAPS = 100
@@ -78,6 +78,14 @@ class RecordingView(KeysetView, model=Recording):
             {str(one): one.capitalize() for one in RecordingStatus},
             lambda value: Recording.status == value,
         ),
+        DayFilter("from", "From", lambda day: (Recording.started_at > _before(day)) & (_local_day() >= day)),
+        DayFilter("to", "To", lambda day: (Recording.started_at < _after(day)) & (_local_day() <= day)),
+        ObjectFilter(
+            "site",
+            "Site",
+            lambda value: Recording.camera_id.in_(select(Camera.id).where(Camera.site_id == value)),
+            lambda s, id_: s.get(Site, id_),
+        ),
         ObjectFilter("camera", "Camera", lambda value: Recording.camera_id == value, lambda s, id_: s.get(Camera, id_)),
         ObjectFilter(
             "client", "Recorder", lambda value: Recording.client_id == value, lambda s, id_: s.get(Client, id_)
@@ -107,13 +115,18 @@ class RecordingView(KeysetView, model=Recording):
         )
 
     def search_query(self, stmt: Select[Any], term: str) -> Select[Any]:
-        """Recordings of cameras whose name contains the term."""
-        named = select(Camera.id).where(Camera.name.icontains(term[:200].strip(), autoescape=True))
+        """Recordings of cameras whose name, or whose site's, contains the term."""
+        words = term[:200].strip()
+        named = (
+            select(Camera.id)
+            .join(Site, Site.id == Camera.site_id)
+            .where(or_(Camera.name.icontains(words, autoescape=True), Site.name.icontains(words, autoescape=True)))
+        )
         return stmt.where(Recording.camera_id.in_(named))
 
     def search_placeholder(self) -> str:
         """What is searched."""
-        return "camera"
+        return "camera or site"
 
     async def extras(self, rows: Sequence[Any], request: Request) -> dict[uuid.UUID, Any]:
         """How many segments of each are stored, and how big they are."""
@@ -158,6 +171,28 @@ class RecordingView(KeysetView, model=Recording):
             )
         total = request.state.extras.get(recording.id, (0, 0, 0))[1]
         return {"segments": list(segments), "total": total, "gaps": merged(gaps), "zone": _zone(recording)}
+
+
+def _before(day: date) -> datetime:
+    """An instant before the day begins anywhere: the index finds it, `_local_day` decides."""
+    return datetime.combine(day, time(), UTC) - timedelta(hours=15)
+
+
+def _after(day: date) -> datetime:
+    """An instant after the day has ended everywhere."""
+    return datetime.combine(day, time(), UTC) + timedelta(days=1, hours=15)
+
+
+def _local_day() -> Any:
+    """The day on which a recording began, at its site."""
+    zone = (
+        select(Site.timezone)
+        .join(Camera, Camera.site_id == Site.id)
+        .where(Camera.id == Recording.camera_id)
+        .correlate(Recording)
+        .scalar_subquery()
+    )
+    return cast(func.timezone(zone, Recording.started_at), Date)
 
 
 def status(recording: Recording) -> Any:
