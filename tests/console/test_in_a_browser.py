@@ -197,3 +197,57 @@ async def test_the_menu_opens_on_a_narrow_screen_and_the_door_closes(console: Co
     await console.picture("login")
     await console.open("/nowhere")
     await console.picture("not-found")
+
+
+async def test_after_the_logout_the_back_button_shows_nothing(console: ConsolePages) -> None:
+    page = console.page
+    await make_site(console)
+    await page.get_by_role("button", name="Log out").click()
+    await expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    await page.go_back()
+    await expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    assert "Depot north" not in await page.content()
+
+
+async def test_a_form_is_filled_by_its_labels_and_the_keyboard(console: ConsolePages) -> None:
+    page = console.page
+    await make_site(console)
+    await make_camera(console)
+    await console.menu("Recording Schedules")
+    await page.get_by_role("link", name="Make the first one").click()
+    await console.heading("New recording schedule")
+    await page.get_by_label("Name").fill("Nights")
+    # Not by a click: with the keys alone, from the label to the choice.
+    await page.get_by_role("combobox", name="Camera").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".select2-results__option", has_text="Yard")).to_be_visible()
+    await page.keyboard.press("Enter")
+    await page.get_by_label("From", exact=True).fill("22:00")
+    await page.get_by_label("To", exact=True).fill("later")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("To", exact=True)).to_be_focused()
+    await expect(page.get_by_label("To", exact=True)).to_have_attribute("aria-invalid", "true")
+    await expect(page.get_by_label("To", exact=True)).to_have_value("later")
+    await expect(page.get_by_label("From", exact=True)).to_have_value("22:00:00")
+    await page.get_by_label("To", exact=True).fill("6:00")
+    await page.keyboard.press("Enter")
+    await console.heading("Nights")
+    await page.get_by_role("link", name="History").click()
+    await expect(page.locator("td[data-column=kind]")).to_have_text(["schedule created"])
+    await console.picture("history")
+
+
+async def test_an_unencrypted_page_copies_too(console: ConsolePages) -> None:
+    page = console.page
+    # Browsers give pages that came over plain http from another machine no clipboard.
+    await page.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    await make_site(console)
+    await make_camera(console)
+    token = await make_client(console)
+    await page.locator("[data-copy='#token']").click()
+    await expect(page.locator("[data-copy='#token']")).to_contain_text("Copied")
+    await page.get_by_role("link", name="I have copied it").click()
+    await console.menu("Cameras")
+    await page.get_by_label("Search").fill("")
+    await page.get_by_label("Search").press("Control+V")
+    await expect(page.get_by_label("Search")).to_have_value(token)

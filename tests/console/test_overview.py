@@ -9,6 +9,7 @@ from sqlalchemy import delete, update
 
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.recordings import RecordingStatus
+from control_plane.console.contacts import cameras_now
 from control_plane.console.due import DueCameras, due_cameras
 from control_plane.console.gaps import alarming, merged
 from control_plane.models import Camera, Client, ClientCamera, ClientContact, Gap, Recording, Schedule, Site
@@ -215,3 +216,11 @@ async def test_an_empty_console_leads_through_the_first_steps(fleet: Fleet, serv
         page = (await admin.get("/")).text
         assert f"/admin/{step}/create" in page
         assert [one for one in steps if f"/admin/{one}/create" in page] == [step]
+
+
+async def test_many_cameras_are_asked_for_in_one_parameter(fleet: Fleet, services: Services) -> None:
+    many = [uuid.uuid4() for _ in range(40_000)]
+    async with services.sessions() as session:
+        found = await cameras_now(session, [fleet.camera, *many])
+    assert found[fleet.camera].clients == 1
+    assert len(found) == 40_001

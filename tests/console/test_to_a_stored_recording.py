@@ -109,7 +109,7 @@ async def test_footage_of_a_recorder_made_in_the_console_arrives(console: Consol
             await console.picture("cameras-recording")
             await console.menu("Local Recording Clients")
             await expect(page.locator("td[data-column=status]")).to_have_text("online")
-            await page.get_by_role("link", name="Box 1").click()
+            await page.get_by_role("link", name="Box 1", exact=True).click()
             await console.heading("Box 1")
             await console.picture("client-recording")
             await console.open("/")

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from markupsafe import Markup
-from sqlalchemy import Text, cast, func, literal, select
+from sqlalchemy import ARRAY, Text, Uuid, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -130,6 +130,11 @@ def _instant(text: object) -> datetime | None:
     return at if at.tzinfo else None
 
 
+def one_of(ids: Collection[uuid.UUID]) -> Any:
+    """What a column equals if it is one of them: a single parameter, where `IN` takes one each and 32767 at most."""
+    return func.any(cast(list(ids), ARRAY(Uuid)))
+
+
 async def cameras_now(session: AsyncSession, camera_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, CameraNow]:
     """What is known of these cameras, in two queries. Of each heartbeat only the camera's own state is read."""
     own_state = func.jsonb_path_query_first(
@@ -140,14 +145,14 @@ async def cameras_now(session: AsyncSession, camera_ids: Collection[uuid.UUID]) 
     rows = await session.execute(
         select(ClientCamera.camera_id, ClientContact.last_contact_at, own_state)
         .outerjoin(ClientContact, ClientContact.client_id == ClientCamera.client_id)
-        .where(ClientCamera.camera_id.in_(camera_ids))
+        .where(ClientCamera.camera_id == one_of(camera_ids))
         # Of several recorders, the one that called last speaks.
         .order_by(ClientContact.last_contact_at.asc().nulls_first())
     )
     recording = set(
         await session.scalars(
             select(Recording.camera_id).where(
-                Recording.camera_id.in_(camera_ids),
+                Recording.camera_id == one_of(camera_ids),
                 Recording.status.in_(OPEN),
                 Recording.status == RecordingStatus.RECORDING,
             )

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from camfleet_contract.recordings import RecordingStatus
-from control_plane.console.contacts import OPEN, ToldProblem, problems_of
+from control_plane.console.contacts import OPEN, ToldProblem, one_of, problems_of
 from control_plane.console.due import due_cameras
 from control_plane.console.gaps import Stretch, alarming
 from control_plane.fleet.contact import ONLINE_WITHIN
@@ -106,7 +106,7 @@ async def _cameras(session: AsyncSession, now: datetime) -> dict[str, Any]:
     missing = due.missing if due else {}
     shown = await session.scalars(
         select(Camera)
-        .where(Camera.id.in_(missing))
+        .where(Camera.id == one_of(missing))
         .options(joinedload(Camera.site))
         .order_by(Camera.name, Camera.id)
         .limit(_SHOWN)
