@@ -181,4 +181,4 @@ async def test_a_live_camera_encodes_what_its_description_promises(codec: VideoC
 )
 def test_a_spec_that_can_not_be_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"\S"):
-        dataclasses.replace(SPEC, **wrong)  # type: ignore[arg-type]
+        dataclasses.replace(SPEC, **wrong)  # type: ignore[arg-type]  # wrong on purpose

@@ -215,7 +215,7 @@ async def test_each_error_of_the_database_has_its_status(
 async def busy(app: FastAPI, services: Services) -> AsyncIterator[AsyncSession]:
     """The application with a pool of one connection, and that one taken."""
     engine = create_engine(services.engine.url.render_as_string(hide_password=False), pool_size=1)
-    engine.pool._timeout = 0.1  # type: ignore[attr-defined]
+    engine.pool._timeout = 0.1  # type: ignore[attr-defined]  # QueuePool has one
     sessions = create_sessions(engine)
     app.state.services = replace(services, engine=engine, sessions=sessions)
     async with sessions() as session:

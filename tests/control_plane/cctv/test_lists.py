@@ -123,7 +123,7 @@ async def test_filters_of_the_fleet(admin: Script, services: Services) -> None:
     assert names(await admin.all("schedules/", client_id=other["id"])) == ["Far schedule"]
     async with services.engine.begin() as connection:
         for client, age in ((box, "80 seconds"), (other, "2 minutes")):
-            insert = f"INSERT INTO client_contacts (client_id, last_contact_at) VALUES (:id, now() - interval '{age}')"  # noqa: S608
+            insert = f"INSERT INTO client_contacts (client_id, last_contact_at) VALUES (:id, now() - interval '{age}')"  # noqa: S608  - from the test
             await connection.execute(text(insert), {"id": client["id"]})
     assert names(await admin.all("clients/", status="online")) == ["Box"]
     assert names(await admin.all("clients/", status="offline")) == ["Other box"]

@@ -27,7 +27,7 @@ async def everything_stored(services: Services) -> str:
     async with services.engine.connect() as connection:
         tables = await connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
         rows = [
-            (await connection.execute(text(f"SELECT row_to_json(t)::text FROM {name} AS t"))).scalars().all()  # noqa: S608
+            (await connection.execute(text(f"SELECT row_to_json(t)::text FROM {name} AS t"))).scalars().all()  # noqa: S608  - names of our tables
             for name in tables.scalars().all()
         ]
         encrypted = await connection.execute(
