@@ -2,10 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from typing import Any
 
+from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+from uuid_utils.compat import uuid7
 
+from tests.control_plane.local_client.footage import START, Footage
 from tests.control_plane.local_client.sites import API, CALLS, Place, Recorder
 from tests.postgres import Postgres
 
@@ -54,3 +61,63 @@ async def test_a_recorder_that_waits_hears_of_what_was_changed_after_the_databas
     async with asyncio.timeout(20):
         response = await request
     assert response.json()["cameras"][0]["name"] == "Renamed"
+
+
+@contextlib.contextmanager
+def dying_before_the_commit(engine: AsyncEngine) -> Iterator[list[str]]:
+    """The connection of every transaction that wrote something is gone when it should be committed."""
+    written: list[str] = []
+
+    def note(_connection: Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.lstrip().startswith(("INSERT", "UPDATE")):
+            written.append(statement)
+
+    def die(connection: Connection) -> None:
+        if written:
+            connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    event.listen(engine.sync_engine, "commit", die)
+    try:
+        yield written
+    finally:
+        event.remove(engine.sync_engine, "before_cursor_execute", note)
+        event.remove(engine.sync_engine, "commit", die)
+
+
+async def test_nothing_is_acknowledged_that_was_not_committed(
+    place: Place, camera_id: uuid.UUID, recorder: Recorder, footage: Footage
+) -> None:
+    offer = footage.offer()
+    footage.put(offer)
+    gap = {
+        "id": str(uuid7()),
+        "camera_id": str(camera_id),
+        "start": START.isoformat(),
+        "end": (START + timedelta(seconds=30)).isoformat(),
+        "cause": "recorder_down",
+    }
+    registration = {"camera_id": str(camera_id), "recording_name": "Yard", "recording_id": str(uuid7())}
+    calls: list[tuple[str, dict[str, Any], str]] = [
+        (
+            "recordings/register",
+            {"params": registration},
+            f"FROM recordings WHERE id = '{registration['recording_id']}'",
+        ),
+        (
+            "recordings/status",
+            {"json": {"recording_id": str(footage.recording_id), "status": "completed"}},
+            "FROM recordings WHERE status = 'completed'",
+        ),
+        ("segments/offer", {"json": {"segments": [offer]}}, "FROM segments WHERE state = 'stored'"),
+        ("gaps", {"json": {"gaps": [gap]}}, "FROM gaps"),
+        ("heartbeat", {"json": {"active_recordings": 3}}, "FROM client_contacts WHERE active_recordings = 3"),
+    ]
+    for path, call, trace in calls:
+        with dying_before_the_commit(place.service.services.engine) as written:
+            response = await recorder.post(path, **call)
+        assert written, path
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "5"), path
+        assert await place.rows(f"SELECT 1 {trace}") == [], path
+        assert (await recorder.post(path, **call)).status_code == 200, path
+        assert len(await place.rows(f"SELECT 1 {trace}")) == 1, path
