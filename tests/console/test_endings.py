@@ -86,10 +86,12 @@ async def test_without_the_database_every_page_says_so_and_it_comes_back(
             page = await admin.get(path)
             assert (page.status_code, page.headers["retry-after"]) == (503, "5"), (path, page.text)
             assert "database can't be reached" in text_of(page)
+            assert "data-reload-seconds" in page.text
             assert str(error) not in page.text or not str(error)
         saved = await admin.client.post("/admin/site/create", data=SITE | {"csrf_token": token})
         assert saved.status_code == 503
         assert "Nothing was changed" in text_of(saved)
+        assert "data-reload-seconds" not in saved.text
         name = {"username": "admin", "password": "x", "csrf_token": token}
         assert (await admin.client.post("/admin/login", data=name)).status_code == 503
     finally:
