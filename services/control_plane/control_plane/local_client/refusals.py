@@ -13,7 +13,7 @@ class Refusal(BaseModel):
     detail: str
 
 
-class Problem(BaseModel):
+class InvalidValue(BaseModel):
     """What is wrong with one value of a request."""
 
     type: str
@@ -25,7 +25,7 @@ class Problem(BaseModel):
 class Problems(BaseModel):
     """All that is wrong with a request."""
 
-    detail: list[Problem]
+    detail: list[InvalidValue]
 
 
 def _refusal(description: str, example: str) -> dict[str, Any]:

@@ -91,7 +91,11 @@ async def report_status(
 async def offer_segments(
     batch: Annotated[OfferBatch, Body(examples=[example_of(OfferBatch)])], shared: Shared, caller: KnownCaller
 ) -> OffersAnswer:
-    """Offer sealed segments until each is `stored`: the control plane has seen its object, with the same checksum."""
+    """Offer sealed segments until each is `stored`: the control plane has seen its object, with the same checksum.
+
+    The answers stand in the order of the offers. An offer that makes no sense is `refused` with the reason; the others
+    are decided as if it were not there.
+    """
     desk = Desk(shared.sessions, shared.store, shared.secrets)
     return OffersAnswer(segments=await decide_offers(desk, caller.client_id, batch.segments, datetime.now(UTC)))
 
@@ -104,5 +108,9 @@ async def offer_segments(
 async def report_gaps(
     report: Annotated[GapReport, Body(examples=[example_of(GapReport)])], session: Session, caller: KnownCaller
 ) -> GapsAnswer:
-    """Tell what was due and not recorded. Repeating a report changes nothing."""
+    """Tell what was due and not recorded. Repeating a report changes nothing.
+
+    The answers stand in the order of the gaps. A gap that makes no sense is `refused` with the reason; the others are
+    taken in as if it were not there.
+    """
     return GapsAnswer(gaps=await take_in_gaps(session, caller.client_id, report.gaps))
