@@ -78,6 +78,33 @@ def test_a_step_begins_new_stamps_at_a_keyframe_without_losing_a_packet(
     assert coverage.last_footage == after.end, "what is missing next is counted from here"
 
 
+def test_packets_that_waited_five_seconds_while_the_stream_was_opened_are_stamped_with_their_own_time(
+    spool: Spool, tmp_path: Path
+) -> None:
+    clip = make_clip(tmp_path / "a.mov", seconds=12, audio=None)
+    clock, sealer, camera_id = SteppingClock(), Sealer(), uuid7()
+    clock_error, done = ClockError(clock), threading.Event()
+    coverage = Coverage(camera_id, spool.gaps)
+    journal = Journal(camera_id, spool, clock, sealer, coverage, done.set, clock_error, Syncer(spool.sync))
+    opened = NOON - timedelta(days=1)
+    plan = Plan((Run(camera_id, None, opened, "Yard", opened, NOON + timedelta(days=1), 60),), lambda _: NOON)
+    with av.open(str(clip)) as source:
+        video = source.streams.video[0]
+        clock.seconds = 1006
+        take = Take(journal, Tracks(video, None), clock.monotonic())
+        for packet in source.demux():
+            if packet.size:
+                # Sent from 12:00:01 on; the first five seconds of it come at once.
+                clock.seconds = max(1006, 1001 + float((packet.dts or 0) * packet.time_base))
+                take.feed(packet, clock.monotonic(), plan)
+        take.end()
+    assert sealer.close(10)
+    [segment] = spool.segments.in_state(SegmentState.SEALED)
+    assert segment.sealed is not None
+    assert abs(segment.sealed.start - (NOON + timedelta(seconds=1))) < timedelta(seconds=0.05)
+    assert video_hashes(spool.segments.file(segment)) == video_hashes(clip)
+
+
 def test_a_comparison_of_long_ago_says_nothing() -> None:
     clock = SteppingClock()
     clock_error = ClockError(clock)

@@ -109,12 +109,15 @@ class Take:
                 return
             self._seal(second)
         if packet.is_keyframe and self._gop:
-            if run is not None and self._gop_run(plan) is not None:
+            if run is None or self._gop_run(plan) is None:
+                self._gop.clear()
+                self._gop_bytes = 0
+            elif self._gop_bytes > _GOP_BYTES // 2:
                 self._open(run, plan)  # waited for sound, or for the stamps; no longer
                 self._write(packet, second)
                 return
-            self._gop.clear()
-            self._gop_bytes = 0
+            # Else all wait together: libav hands over in a burst what came while it looked for announced sound, and
+            # stamps taken before its end would be seconds late for as long as the connection lasts.
         if packet.is_keyframe or self._gop:
             self._keep(packet, second)
         if run is not None and self._gop and self._is_ready(arrival):
