@@ -18,6 +18,8 @@ from control_plane.stores.interface import NewUpload, OpenedUpload, StoredObject
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _TIMEOUT_SECONDS = 10
+# Less than that: the library tries several times at random distances, and what is wrong is the token, not the bucket.
+_TOKEN_SECONDS = 5
 # Google keeps a session for a week; a day less, so that no recorder begins an upload that can't end.
 _SESSION_LIFETIME = timedelta(days=6)
 # Of one process: a batch of 500 offers must not open 500 connections.
@@ -119,7 +121,7 @@ class BucketStore:
             return {}
         try:
             # One at a time: all who wait share one refresh, and one of them cancelled would cancel it for all.
-            async with self._token_turn:
+            async with self._token_turn, asyncio.timeout(_TOKEN_SECONDS):
                 return {"Authorization": f"Bearer {await self._token.get()}"}
         except Exception as error:  # noqa: BLE001 - a bad key file fails with whatever the libraries below raise
             raise StoreUnavailableError(
