@@ -41,3 +41,8 @@ format: setup ## Put every file into the house format
 .PHONY: demo
 demo: setup ## Run everything on this machine with simulated cameras; DEMO_ARGS="--help" lists the options
 	@exec $(VENV)/bin/python -m demo $(DEMO_ARGS)
+
+.PHONY: bench
+bench: setup ## Measure speed and memory beside a reference; BENCH=prefix runs those whose name starts so
+	@tests/install-system-packages
+	@$(VENV)/bin/python -m bench $(BENCH)

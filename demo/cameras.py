@@ -60,7 +60,7 @@ async def start(folder: Path, real: str | None, count: int, *, cache: Path) -> t
         env={"CAMERA_SIMULATOR_PASSWORD": PASSWORD},
         folder=folder,
     )  # fmt: skip
-    urls = [urlsplit(camera["url"]) for camera in await _printed_cameras(child)]
+    urls = [urlsplit(camera["url"]) for camera in await printed_cameras(child)]
     return child, [
         Source(
             name,
@@ -126,7 +126,7 @@ def _once(moment: datetime) -> dict[str, str]:
     }
 
 
-async def _printed_cameras(child: Child) -> list[dict[str, str]]:
+async def printed_cameras(child: Child) -> list[dict[str, str]]:
     """What the simulator prints once it is ready."""
     limit = time.monotonic() + 120
     while time.monotonic() < limit:

@@ -1,0 +1,41 @@
+"""`make bench`: a table on the terminal, and build/bench.json."""
+
+import asyncio
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench.recording import recording
+from bench.results import Result, show, write
+
+BENCHMARKS = {
+    (f"recorder.cpu_per_camera.{cameras}", f"recorder.memory_per_camera.{cameras}"): partial(recording, cameras=cameras)
+    for cameras in (1, 4, 16)
+}
+
+
+def main(
+    prefix: Annotated[str, typer.Argument(help="Run the benchmarks whose name starts so.")] = "",
+    file: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("build/bench.json"),
+) -> None:
+    """Measure what camfleet costs, with the reference beside it."""
+    console = Console()
+    results: list[Result] = []
+    for names, benchmark in BENCHMARKS.items():
+        if any(name.startswith(prefix) for name in names):
+            console.print(f"measuring {', '.join(names)} ...", highlight=False)
+            with tempfile.TemporaryDirectory(prefix="camfleet-bench-") as folder:
+                results += asyncio.run(benchmark(Path(folder)))
+    if not results:
+        console.print(f"there is no benchmark whose name starts with {prefix!r}")
+        raise typer.Exit(2)
+    write(results, file)
+    show(results, console)
+
+
+if __name__ == "__main__":
+    typer.run(main)
