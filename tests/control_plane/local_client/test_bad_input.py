@@ -170,7 +170,6 @@ HOSTILE_REGISTRATIONS = [
     ("camera_id", "9" * 10_000),
     ("schedule_id", "x"),
     ("schedule_id", "\0"),
-    ("recording_name", ""),
     ("recording_name", "x" * 256),
     ("recording_name", "a\0b"),
     ("recording_id", "x"),

@@ -55,6 +55,21 @@ async def test_a_predecessors_repeats_are_one_recording_even_all_at_once(
     }
 
 
+async def test_a_recording_without_a_name_is_called_like_its_camera_and_a_repeat_is_known(
+    place: Place, recorder: Recorder
+) -> None:
+    camera_id = await place.camera("Back door")
+    await place.assign(recorder, camera_id)
+    unnamed = {"camera_id": str(camera_id)}
+    answers = [
+        await recorder.post("recordings/register", params=query)
+        for query in (unnamed, unnamed | {"recording_name": ""})
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json() == answers[1].json()
+    assert (await place.row("SELECT name FROM recordings"))["name"] == "Back door"
+
+
 @pytest.mark.parametrize("difference", ["name", "schedule", "started", "old"])
 async def test_what_is_no_repeat_is_a_new_recording_and_interrupts_the_open_one(
     place: Place, camera_id: uuid.UUID, recorder: Recorder, difference: str

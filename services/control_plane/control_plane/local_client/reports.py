@@ -34,7 +34,9 @@ _Empty = BeforeValidator(_none_if_empty)
 
 def _registration(
     camera_id: Annotated[uuid.UUID, Query(examples=[example_of(Camera)["id"]])],
-    recording_name: Annotated[Name, Query(examples=["Yard by night"])],
+    recording_name: Annotated[
+        Name | None, _Empty, Query(description="Without one it has the camera's.", examples=["Yard by night"])
+    ] = None,
     schedule_id: Annotated[
         uuid.UUID | None,
         _Empty,

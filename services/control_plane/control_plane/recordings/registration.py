@@ -25,7 +25,8 @@ class Registration:
     """What a recorder says when it begins a recording."""
 
     camera_id: uuid.UUID
-    name: str
+    name: str | None
+    """None: it is called like its camera."""
     schedule_id: uuid.UUID | None = None
     recording_id: uuid.UUID | None = None
     """Chosen by the recorder; a predecessor client leaves it to us."""
@@ -41,10 +42,11 @@ async def register(session: AsyncSession, client_id: uuid.UUID, registration: Re
     await _take_turn(session, *((own_id,) if own_id else (client_id, registration.camera_id)))
     if own_id and await _is_known(session, client_id, own_id, registration.camera_id):
         return own_id
-    await _check_camera(session, client_id, registration)
+    camera_name = await _check_camera(session, client_id, registration)
+    name = registration.name or camera_name
     schedule_id = await _schedule_of(session, registration)
     if own_id is None:
-        if known_id := await _repeated(session, client_id, registration, schedule_id, now):
+        if known_id := await _repeated(session, client_id, registration, name, schedule_id, now):
             return known_id
         await interrupt(session, client_id, registration.camera_id, now)
     recording_id = own_id or uuid7()
@@ -54,7 +56,7 @@ async def register(session: AsyncSession, client_id: uuid.UUID, registration: Re
             client_id=client_id,
             camera_id=registration.camera_id,
             schedule_id=schedule_id,
-            name=registration.name,
+            name=name,
             status=RecordingStatus.SCHEDULED,
             started_at=registration.started_at or now,
         )
@@ -80,9 +82,10 @@ async def _is_known(session: AsyncSession, client_id: uuid.UUID, recording_id: u
     return True
 
 
-async def _check_camera(session: AsyncSession, client_id: uuid.UUID, registration: Registration) -> None:
+async def _check_camera(session: AsyncSession, client_id: uuid.UUID, registration: Registration) -> str:
+    """The camera's name, if this client may record it."""
     query = (
-        select(Camera.is_active, Camera.recording_mode, Camera.updated_at, ClientCamera.client_id)
+        select(Camera.name, Camera.is_active, Camera.recording_mode, Camera.updated_at, ClientCamera.client_id)
         .outerjoin(ClientCamera, and_(ClientCamera.camera_id == Camera.id, ClientCamera.client_id == client_id))
         .where(Camera.id == registration.camera_id)
     )
@@ -102,6 +105,8 @@ async def _check_camera(session: AsyncSession, client_id: uuid.UUID, registratio
         raise Forbidden("this camera is not assigned to this client")
     if camera.recording_mode is not RecordingMode.LOCAL_CLIENT and not was_right:
         raise Forbidden("this camera is not recorded by a local client: its recording mode is another")
+    name: str = camera.name
+    return name
 
 
 async def _schedule_of(session: AsyncSession, registration: Registration) -> uuid.UUID | None:
@@ -119,6 +124,7 @@ async def _repeated(
     session: AsyncSession,
     client_id: uuid.UUID,
     registration: Registration,
+    name: str,
     schedule_id: uuid.UUID | None,
     now: datetime,
 ) -> uuid.UUID | None:
@@ -129,7 +135,7 @@ async def _repeated(
             Recording.camera_id == registration.camera_id,
             Recording.status == RecordingStatus.SCHEDULED,
             Recording.schedule_id.is_not_distinct_from(schedule_id),
-            Recording.name == registration.name,
+            Recording.name == name,
             Recording.created_at > now - REPEAT_WITHIN,
         )
         .order_by(Recording.created_at.desc())
