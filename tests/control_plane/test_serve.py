@@ -163,7 +163,8 @@ async def test_it_ends_at_once_while_it_waits_for_the_database(tmp_path: Path, e
     async with serving(tmp_path, settings={**environ, "DATABASE_URL": nowhere}) as service:
         await service.logs("database_not_reached")
         service.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(5):
+        # A third of what it would wait for the database; on a loaded machine the end of Python alone takes seconds.
+        async with asyncio.timeout(20):
             assert await service.process.wait() == 0
     assert "hunter2" not in service.log.read_text()
 

@@ -1,6 +1,7 @@
 """A bucket as a store, against a server that is strict about Google's protocol."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,9 +29,17 @@ async def gcs() -> AsyncIterator[Gcs]:
 async def store(gcs: Gcs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs.root)
     gcs.needs_token = False
-    store = open_store(f"gs://{gcs.bucket}", default_folder=tmp_path, credentials=None)
-    yield store
-    await store.close()
+    async with closing(open_store(f"gs://{gcs.bucket}", default_folder=tmp_path, credentials=None)) as store:
+        yield store
+
+
+@asynccontextmanager
+async def closing(store: Store) -> AsyncIterator[Store]:
+    """Closed also when a test fails: an open one would fail another test with its warning."""
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 def upload(name: str = NAME, crc32c: str = CRC32C) -> NewUpload:
@@ -76,11 +85,11 @@ async def test_a_session_shows_no_secret_when_it_is_printed(gcs: Gcs, store: Sto
 async def test_a_bucket_that_does_not_answer_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{free_port()}")
     store = open_store("gs://camfleet-tests", default_folder=tmp_path, credentials=None)
-    with pytest.raises(StoreUnavailableError, match="can't be reached"):
-        await store.look_up(NAME)
-    with pytest.raises(StoreUnavailableError, match="can't be reached"):
-        await store.open_upload(upload(), NOW)
-    await store.close()
+    async with closing(store):
+        with pytest.raises(StoreUnavailableError, match="can't be reached"):
+            await store.look_up(NAME)
+        with pytest.raises(StoreUnavailableError, match="can't be reached"):
+            await store.open_upload(upload(), NOW)
 
 
 async def test_a_bucket_that_refuses_is_unavailable(gcs: Gcs, store: Store) -> None:
@@ -98,6 +107,6 @@ async def test_a_wrong_credentials_file_says_so(tmp_path: Path, monkeypatch: pyt
         '{"type": "service_account", "client_email": "a@b", "private_key": "none", "token_uri": "http://127.0.0.1:9"}'
     )
     store = open_store("gs://camfleet-tests", default_folder=tmp_path, credentials=file)
-    with pytest.raises(StoreUnavailableError, match="GCP_CREDENTIALS_PATH"):
-        await store.look_up(NAME)
-    await store.close()
+    async with closing(store):
+        with pytest.raises(StoreUnavailableError, match="GCP_CREDENTIALS_PATH"):
+            await store.look_up(NAME)
