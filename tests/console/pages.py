@@ -73,6 +73,11 @@ class ConsolePages:
         await self.page.get_by_role("link", name=f"New {what}").click()
         await self.heading(f"New {what}")
 
+    async def unfold_menu(self) -> None:
+        """On a narrow screen; until it stands still, since what moves under the mouse takes no click."""
+        await self.page.get_by_role("button", name="Menu").click()
+        await expect(self.page.locator("#menu.collapse.show")).to_be_visible()
+
     async def heading(self, text: str) -> None:
         await expect(self.page.locator("h1")).to_have_text(text)
         # The page's script answers to clicks only once it has run, which is before the load is over.

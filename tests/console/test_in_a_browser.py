@@ -188,10 +188,10 @@ async def test_the_menu_opens_on_a_narrow_screen_and_the_door_closes(console: Co
     page = console.page
     await page.set_viewport_size({"width": 800, "height": 900})
     await expect(page.get_by_role("link", name="Cameras", exact=True)).to_be_hidden()
-    await page.get_by_role("button", name="Menu").click()
+    await console.unfold_menu()
     await page.get_by_role("link", name="Cameras", exact=True).click()
     await console.heading("Cameras")
-    await page.get_by_role("button", name="Menu").click()
+    await console.unfold_menu()
     await page.get_by_role("button", name="Log out").click()
     await expect(page.get_by_role("button", name="Log in")).to_be_visible()
     await console.picture("login")
