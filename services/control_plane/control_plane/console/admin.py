@@ -10,6 +10,7 @@ from sqladmin.authentication import login_required
 from sqladmin.flash import Flash
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -17,7 +18,6 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.status import HTTP_403_FORBIDDEN
-from starlette.types import ASGIApp
 from wtforms import Form
 
 from control_plane.answers import refusal_for
@@ -47,12 +47,12 @@ _IN_THE_WAY = (
 class Console(Admin):
     """The console's application, mounted at `/admin/`."""
 
-    def __init__(self, app: ASGIApp, services: Services) -> None:
+    def __init__(self, app: Starlette, services: Services) -> None:
         self.services = services
         self.throttle = login.LoginThrottle()
         settings = services.settings
         super().__init__(
-            app,  # type: ignore[arg-type]
+            app,
             # SQLAdmin changes the options of the sessions it is given, so it gets its own.
             session_maker=create_sessions(services.engine),
             base_url=BASE_URL,

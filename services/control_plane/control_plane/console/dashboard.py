@@ -147,6 +147,7 @@ async def _failed(session: AsyncSession, now: datetime) -> list[Recording]:
 async def _first_steps(session: AsyncSession) -> dict[str, bool]:
     """What a console needs before anything is recorded, in order, and whether it is there."""
     found = await session.execute(
+        # Each of these tables has an id, which their common base does not say.
         select(*(select(model.id).exists().label(name) for name, model in _NEEDED.items()))  # type: ignore[attr-defined]
     )
     return dict(found.mappings().one())

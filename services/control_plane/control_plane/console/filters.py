@@ -1,6 +1,7 @@
 """Filters above a list: a choice of a few values, or one object that a link from another page asks for."""
 
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -29,7 +30,7 @@ class ShownFilter:
     """A day to choose."""
 
 
-class Filter:
+class Filter(ABC):
     """A filter of SQLAdmin's kind."""
 
     has_operator = False
@@ -39,13 +40,13 @@ class Filter:
         self.title = title
         self.condition = condition
 
+    @abstractmethod
     def check(self, value: str | None) -> None:
         """Raise 400 for a value that can't be."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def shown(self, session: AsyncSession, value: str | None) -> ShownFilter | None:
         """The filter as the page shows it; None if not at all."""
-        raise NotImplementedError
 
     async def get_filtered_query(self, stmt: Select[Any], value: str, _model: type) -> Select[Any]:
         """The rows that the value selects."""
