@@ -1,6 +1,5 @@
 """One camera's thread: connects, reads, hands over, and tries again for ever."""
 
-import errno
 import random
 import sqlite3
 import threading
@@ -11,7 +10,8 @@ import structlog
 
 from camfleet_contract.heartbeats import CameraCondition
 from recorder.audio import AudioPolicy
-from recorder.errors import CameraError, DiskFailed, DiskFull, DiskGone, DiskMissing, PasswordRefused
+from recorder.disk_failures import DISK_ERRORS, disk_failure
+from recorder.errors import CameraError, PasswordRefused
 from recorder.journal import Journal
 from recorder.segments import Tracks
 from recorder.stream import OPEN_SECONDS, READ_SECONDS, CameraStream, Transport
@@ -105,8 +105,8 @@ class Capture:
             try:
                 self._run_once()
                 continue
-            except (OSError, sqlite3.Error, DiskMissing) as error:
-                failure: Exception = _disk_failure(error)
+            except DISK_ERRORS as error:
+                failure: Exception = disk_failure(error)
             except CameraError as error:
                 failure = error
             except Exception as error:
@@ -165,18 +165,11 @@ class Capture:
             return
         try:
             self._journal.begin(run, self.plan.known_since(run))
-        except sqlite3.Error:
-            log.exception("recording_not_begun", camera_id=str(self._journal.camera_id))
+        except sqlite3.Error as error:
+            # The failure itself is told by its camera's condition; the recording begins when rows can be written.
+            log.debug("recording_not_begun", camera_id=str(self._journal.camera_id), reason=str(error))
 
     def _become(self, condition: CameraCondition, reason: str) -> None:
         if condition is not self._condition:
             self._since = self._journal.clock.now()
         self._condition, self._reason = condition, reason
-
-
-def _disk_failure(error: Exception) -> DiskFailed:
-    if isinstance(error, DiskMissing):
-        return DiskGone(str(error))
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return DiskFull("The disk is full.")
-    return DiskFailed(f"The disk can't be written: {getattr(error, 'strerror', None) or error}")

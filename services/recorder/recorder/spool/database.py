@@ -89,10 +89,15 @@ _MIGRATIONS = (
 
 
 class Database:
-    """One connection that threads take turns on. A transaction is on disk when its block ends, if it isn't hasty."""
+    """One connection that threads take turns on to write, and one to read.
+
+    A transaction is on disk when its block ends, if it isn't hasty. Who only reads never waits for that: a disk that
+    takes seconds must not delay what the recorder tells of itself.
+    """
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
+        self._reading = threading.Lock()
         self._wal = path.with_name(f"{path.name}-wal")
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         self._connection.row_factory = sqlite3.Row
@@ -101,6 +106,9 @@ class Database:
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._connection.execute("PRAGMA journal_size_limit = 8388608")
         self._migrate(path)
+        self._reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        self._reader.row_factory = sqlite3.Row
+        self._reader.execute("PRAGMA query_only = ON")
 
     @contextmanager
     def hasty_transaction(self) -> Iterator[sqlite3.Connection]:
@@ -133,15 +141,18 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # On a full or broken disk a COMMIT may leave the transaction open, and SQLite may have rolled back
+                # already: https://www.sqlite.org/lang_transaction.html
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def rows(self, query: str, parameters: tuple[object, ...] = ()) -> list[sqlite3.Row]:
-        """All rows of a query."""
-        with self._lock:
-            return self._connection.execute(query, parameters).fetchall()
+        """All rows of a query, as of the last transaction that ended."""
+        with self._reading:
+            return self._reader.execute(query, parameters).fetchall()
 
     def fact(self, name: str) -> str | None:
         rows = self.rows("SELECT value FROM facts WHERE name = ?", (name,))
@@ -154,6 +165,8 @@ class Database:
             )
 
     def close(self) -> None:
+        with self._reading:
+            self._reader.close()
         with self._lock:
             self._connection.close()
 

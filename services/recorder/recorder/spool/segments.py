@@ -1,5 +1,6 @@
 """The spool's segments: every step of one from its first byte to the end of its local file."""
 
+import os
 import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
@@ -74,8 +75,13 @@ class Segments:
     def abandon(self, segment_id: UUID) -> None:
         """An open segment that holds no footage: its file goes, then its row."""
         for segment in self._select("SELECT * FROM segments WHERE id = ? AND state = 'open'", (str(segment_id),)):
-            self.open_file(segment).unlink(missing_ok=True)
-            self.file(segment).unlink(missing_ok=True)
+            for path in (self.open_file(segment), self.file(segment)):
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError:
+                    # On a disk that can't be written not even what isn't there can be deleted.
+                    if os.path.lexists(path):
+                        raise
             with self._database.transaction() as db:
                 db.execute("DELETE FROM segments WHERE id = ?", (str(segment_id),))
 
