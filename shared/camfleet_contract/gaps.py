@@ -24,6 +24,9 @@ class GapCause(StrEnum):
     CLOCK_STEP = "clock_step"
     RETENTION = "retention"
     UNSUPPORTED_STREAM = "unsupported_stream"
+    RECORDER_OVERLOADED = "recorder_overloaded"
+    """More cameras were due than the recorder may read at once. Came later: an older control plane refuses such a gap,
+    alone, and takes it in once it is upgraded."""
 
 
 _GAP: JsonDict = {

@@ -8,9 +8,10 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
+from camfleet_contract.batches import Unreadable
 from camfleet_contract.cameras import Camera
 from camfleet_contract.configuration import RecorderConfig, Schedule
-from camfleet_contract.gaps import GapCause
+from camfleet_contract.gaps import Gap, GapCause, GapReport
 from camfleet_contract.health import Health
 from camfleet_contract.heartbeats import Heartbeat, HeartbeatReceived
 from camfleet_contract.recordings import (
@@ -191,8 +192,20 @@ def test_what_a_recorder_registers_is_what_the_control_plane_reads() -> None:
 def test_the_causes_of_gaps_are_those_of_the_wire() -> None:
     assert {cause.value for cause in GapCause} == {
         "camera_unreachable", "camera_refused", "stream_stalled", "disk_full", "disk_missing", "recorder_down",
-        "power_lost", "clock_step", "retention", "unsupported_stream",
+        "power_lost", "clock_step", "retention", "unsupported_stream", "recorder_overloaded",
     }  # fmt: skip
+
+
+def test_a_cause_that_came_later_makes_an_older_control_plane_refuse_that_gap_alone() -> None:
+    moments = {"start": "2026-03-01T19:12:04Z", "end": "2026-03-01T19:13:10Z"}
+    known, newer = (
+        {"id": str(UUID(int=number)), "camera_id": str(ID), "cause": cause} | moments
+        for number, cause in enumerate(("disk_full", "eaten_by_a_grue"))
+    )
+    read = GapReport.model_validate({"gaps": [known, newer]}).gaps
+    assert isinstance(read[0], Gap)
+    assert isinstance(read[1], Unreadable)
+    assert read[1].id == UUID(int=1)
 
 
 # --- Versions that differ ---------------------------------------------------------------------------------------------

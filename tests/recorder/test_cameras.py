@@ -224,8 +224,8 @@ async def test_one_camera_more_than_allowed_is_a_gap_that_says_so(spool: Spool) 
             await until(lambda: len(sealed(spool)) >= 1)
     recorded = {s.camera_id for s in sealed(spool)}
     (gap,) = (gap for gap in spool.gaps.to_report(datetime.now(UTC)) if gap.camera_id not in recorded)
-    assert "MAX_CONCURRENT_RECORDINGS=1" in gap.detail
-    assert gap.cause is GapCause.RECORDER_DOWN
+    assert gap.detail == "The recorder has no room for it: its limit is 1 camera (as MAX_CONCURRENT_RECORDINGS says)."
+    assert gap.cause is GapCause.RECORDER_OVERLOADED
 
 
 async def test_announced_sound_that_never_comes_stops_no_picture(spool: Spool) -> None:

@@ -135,6 +135,29 @@ async def test_a_store_that_cannot_be_used_is_told_by_the_heartbeat_before_anyth
         assert await running.stop() == 0
 
 
+async def test_cameras_beyond_what_may_be_read_are_a_problem_that_everybody_sees(
+    tmp_path: Path, fake: FakeControlPlane, backend: str, http_client: httpx.AsyncClient
+) -> None:
+    one, other = (json.loads(configuration("rtsp://127.0.0.1:9/yard")) for _ in range(2))
+    both = {name: one[name] + other[name] for name in ("cameras", "schedules")}
+    fake.document = json.dumps(one | both).encode()
+    variables = environment(
+        tmp_path, backend, TOKEN, free_port(), MAX_CONCURRENT_RECORDINGS="1", HEARTBEAT_INTERVAL_SECONDS="1"
+    )
+
+    def told() -> list[str]:
+        problems = [problem for heartbeat in fake.heartbeats for problem in heartbeat.problems or []]
+        return [problem.text for problem in problems if problem.code == "recorder_overloaded"]
+
+    async with recorder(tmp_path, variables) as running:
+        await fake.until(lambda: bool(told()))
+        assert told()[0].startswith("1 camera that is due is not recorded: the limit is 1 camera")
+        status = await status_once(running, http_client, lambda _: True)
+        assert told()[0] in status["problems"]
+        assert status["recording_limit"] == "1 camera (as MAX_CONCURRENT_RECORDINGS says)"
+        assert await running.stop() == 0
+
+
 async def test_what_an_earlier_run_left_is_delivered_after_the_start(
     tmp_path: Path, fake: FakeControlPlane, backend: str
 ) -> None:

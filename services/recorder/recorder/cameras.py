@@ -1,7 +1,7 @@
 """All cameras together: what runs is kept equal to what is wanted."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ from camfleet_contract.gaps import GapCause
 from camfleet_contract.heartbeats import CameraCondition, CameraState
 from camfleet_contract.messages import Interval
 from camfleet_contract.recordings import RecordingStatus
+from recorder.admission import admitted
 from recorder.audio import AudioPolicy
 from recorder.capture import Capture
 from recorder.clock import Clock, SystemClock
@@ -58,6 +59,8 @@ class Capturing:
     open_seconds: float = OPEN_SECONDS
     read_seconds: float = READ_SECONDS
     max_concurrent: int = 100
+    limit_reason: str = "as MAX_CONCURRENT_RECORDINGS says"
+    """Where `max_concurrent` comes from, for a person."""
 
 
 @dataclass(slots=True)
@@ -100,6 +103,8 @@ class Cameras:
         self._changed = asyncio.Event()
         self.trouble = ""
         """What keeps all cameras from being recorded as they should; empty when nothing does."""
+        self.refused: frozenset[UUID] = frozenset()
+        """Cameras that are due and not recorded, since others use up what the machine may carry."""
         # One desk: convergence never runs twice at a time, and never on the event loop.
         self._desk = ThreadPoolExecutor(1, "cameras")
 
@@ -154,6 +159,12 @@ class Cameras:
         self._changed.set()
         return True
 
+    @property
+    def limit(self) -> str:
+        """How many cameras are recorded at once, and why not more."""
+        most = self._capturing.max_concurrent
+        return f"{most} {'camera' if most == 1 else 'cameras'} ({self._capturing.limit_reason})"
+
     def active(self) -> list[Recording]:
         """The recordings that are on."""
         recordings = (camera.journal.recording for camera in list(self._cameras.values()))
@@ -193,12 +204,16 @@ class Cameras:
         try:
             obstacle = self._last_run.obstacle(config, now)
             streams = wanted(config, every, now) if not obstacle else set()
-            admitted = self._admitted(streams, runs)
-            for camera_id in set(self._cameras) - {stream.camera_id for stream in admitted}:
+            due = {stream: runs[stream.camera_id][0].start for stream in streams}
+            running = {camera_id for camera_id, camera in self._cameras.items() if camera.capture is not None}
+            chosen = admitted(due, (), running, self._capturing.max_concurrent)
+            read = {stream.camera_id for stream in chosen.streams}
+            self.refused = chosen.refused
+            for camera_id in set(self._cameras) - read:
                 self._release(camera_id, run_at(runs.get(camera_id, ()), now), now)
-            for stream in admitted:
+            for stream in chosen.streams:
                 self._keep(stream, runs[stream.camera_id])
-            self._account_refused(runs, {stream.camera_id for stream in admitted}, obstacle, now)
+            self._account_refused(runs, read, obstacle, now)
             self._account(now)
             self.trouble = obstacle
         except Exception as error:
@@ -208,16 +223,6 @@ class Cameras:
                 log.exception("converging_failed")
             self.trouble = trouble
         return next_boundary(every, now)
-
-    def _admitted(self, streams: Iterable[Stream], runs: dict[UUID, tuple[Run, ...]]) -> list[Stream]:
-        """As many as allowed; those that run stay."""
-
-        def order(stream: Stream) -> tuple[bool, datetime, str]:
-            camera = self._cameras.get(stream.camera_id)
-            is_new = camera is None or camera.capture is None
-            return is_new, runs[stream.camera_id][0].start, str(stream.camera_id)
-
-        return sorted(streams, key=order)[: self._capturing.max_concurrent]
 
     def _keep(self, stream: Stream, runs: tuple[Run, ...]) -> None:
         camera = self._camera(stream.camera_id)
@@ -258,9 +263,7 @@ class Cameras:
         """Cameras that are due and not even tried."""
         cause, detail = GapCause.DISK_MISSING, obstacle
         if not obstacle:
-            limit = self._capturing.max_concurrent
-            cause = GapCause.RECORDER_DOWN
-            detail = f"MAX_CONCURRENT_RECORDINGS={limit} cameras were being recorded already."
+            cause, detail = GapCause.RECORDER_OVERLOADED, f"The recorder has no room for it: its limit is {self.limit}."
         for camera_id in set(runs) - admitted:
             run = run_at(runs[camera_id], now)
             if run is not None:

@@ -19,6 +19,7 @@ from uuid_utils.compat import uuid7
 from recorder.api import local_api
 from recorder.audio import AudioPolicy
 from recorder.cameras import Cameras, Capturing
+from recorder.capacity import chosen, this_machine
 from recorder.clock import SystemClock
 from recorder.clock_error import ClockError
 from recorder.config import ConfigSync
@@ -215,8 +216,10 @@ def _close_to_others(base: Path) -> None:
 
 
 def _capturing(settings: Settings) -> Capturing:
+    capacity = chosen(settings.max_concurrent_recordings, this_machine())
     return Capturing(
         policy=AudioPolicy(settings.audio),
         transport=Transport(settings.rtsp_transport),
-        max_concurrent=settings.max_concurrent_recordings or sys.maxsize,
+        max_concurrent=capacity.cameras,
+        limit_reason=capacity.reason,
     )

@@ -87,6 +87,10 @@ class Problems:
         else:
             if self._cameras.trouble:
                 yield Trouble("recording_hindered", self._cameras.trouble)
+            if count := len(self._cameras.refused):
+                waiting = "1 camera that is due is" if count == 1 else f"{count} cameras that are due are"
+                text = f"{waiting} not recorded: the limit is {self._cameras.limit}; MAX_CONCURRENT_RECORDINGS sets it"
+                yield Trouble("recorder_overloaded", text, key="-")
         if self._retention.is_short:
             yield Trouble(
                 "disk_nearly_full", "the data disk is nearly full: proven files go, then the oldest that are not"

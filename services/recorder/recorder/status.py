@@ -101,6 +101,7 @@ class Status:
                 for recording in self.cameras.active()
             ],
             "problems": problems,
+            "recording_limit": self.cameras.limit,
             "control_plane": {
                 "condition": link.condition.value,
                 "since": link.since,
