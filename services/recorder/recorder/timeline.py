@@ -89,18 +89,19 @@ class _Track:
     """One track's clock: what has to be added to its timestamps, and where it was last."""
 
     def __init__(self, time_base: Fraction, shift_seconds: float) -> None:
-        self._time_base = time_base
-        self._shift = round(shift_seconds / time_base)
+        # A float, since arithmetic with fractions would be most of what a packet costs.
+        self._tick_seconds = float(time_base)
+        self._shift = self._ticks(shift_seconds)
         self._last: int | None = None
         self.last_arrival = 0.0
 
     @property
     def shift_seconds(self) -> float:
-        return float(self._shift * self._time_base)
+        return self._shift * self._tick_seconds
 
     @property
     def last_seconds(self) -> float:
-        return float((self._last or 0) * self._time_base)
+        return (self._last or 0) * self._tick_seconds
 
     def place(self, packet: "Packet[Stream]", arrival: float) -> float:
         time = _decoding_time(packet)
@@ -121,10 +122,10 @@ class _Track:
         pts = dts if packet.pts is None else max(dts, packet.pts + self._shift)
         packet.dts, packet.pts = dts, pts
         self._last, self.last_arrival = dts, arrival
-        return float(dts * self._time_base)
+        return dts * self._tick_seconds
 
     def _ticks(self, seconds: float) -> int:
-        return round(seconds / self._time_base)
+        return round(seconds / self._tick_seconds)
 
 
 def _decoding_time(packet: "Packet[Stream]") -> int | None:
