@@ -5,6 +5,7 @@ from fractions import Fraction
 from hashlib import sha256
 from math import sin
 from pathlib import Path
+from random import Random
 
 import av
 from av.audio.stream import AudioStream
@@ -28,9 +29,13 @@ def make_clip(
         video.codec_context.gop_size = keyframe_every
         options = {"preset": "ultrafast", "tune": "zerolatency"}
         if codec == "libx265":
-            options["x265-params"] = f"keyint={keyframe_every}:min-keyint={keyframe_every}:scenecut=0:log-level=none"
+            options["x265-params"] = (
+                f"keyint={keyframe_every}:min-keyint={keyframe_every}:scenecut=0:info=0:log-level=none"
+            )
+            video.codec_context.codec_tag = "hvc1"
         else:
-            options["x264-params"] = f"keyint={keyframe_every}:min-keyint={keyframe_every}:scenecut=0"
+            # One slice a picture: GStreamer's payloader repeats the parameter sets before each slice of a keyframe.
+            options["x264-params"] = f"keyint={keyframe_every}:min-keyint={keyframe_every}:scenecut=0:sliced-threads=0"
         video.codec_context.options = options
         rate = 8000 if audio and audio.startswith("pcm") else 48000
         sound = output.add_stream(audio, rate=rate, layout="mono") if audio else None
@@ -51,7 +56,8 @@ def make_clip(
 
 def _picture(number: int, fps: int) -> av.VideoFrame:
     frame = av.VideoFrame(320, 180, "yuv420p")
-    row = bytes((column + number * 3) % 256 for column in range(frame.planes[0].line_size))
+    row = bytes((column + number * 3) % 256 for column in range(frame.planes[0].line_size - 64))
+    row += Random(number).randbytes(64)  # no two pictures, and no two changes between them, are equal
     for plane in frame.planes:
         plane.update((row[: plane.line_size] * plane.height)[: plane.buffer_size])
     frame.pts, frame.time_base = number, Fraction(1, fps)
