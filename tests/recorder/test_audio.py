@@ -1,5 +1,8 @@
 """Sound in segments: copied where MP4 holds it, encoded where it doesn't, never a reason to lose pictures."""
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +18,11 @@ from tests.recorder.footage import make_clip
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def segment_of(spool: Spool, clip: Path, policy: AudioPolicy) -> Path:
+@contextmanager
+def written(
+    spool: Spool, clip: Path, policy: AudioPolicy, *, sound_from: float = -math.inf, sound_until: float = math.inf
+) -> Iterator[SegmentWriter]:
+    """A segment that holds the clip, and of its sound this much, and isn't sealed yet."""
     recording = Recording(uuid7(), uuid7(), None, "Yard", NOON)
     spool.recordings.begin(recording)
     with av.open(str(clip)) as source:
@@ -24,10 +31,16 @@ def segment_of(spool: Spool, clip: Path, policy: AudioPolicy) -> Path:
         for packet in source.demux(video, audio):
             if packet.size == 0:
                 continue
+            second = float((packet.dts or 0) * packet.time_base)
             if packet.stream_index == video.index:
-                writer.write_video(packet, float((packet.dts or 0) * packet.time_base))
-            else:
+                writer.write_video(packet, second)
+            elif sound_from <= second < sound_until:
                 writer.write_audio(packet)
+        yield writer
+
+
+def segment_of(spool: Spool, clip: Path, policy: AudioPolicy) -> Path:
+    with written(spool, clip, policy) as writer:
         segment = writer.seal(NOON, NOON + timedelta(seconds=4))
     assert segment is not None
     return spool.segments.file(segment)
@@ -60,3 +73,37 @@ def test_no_sound_is_kept_where_none_is_wanted(spool: Spool, tmp_path: Path) -> 
     clip = make_clip(tmp_path / "a.mov", seconds=2)
     with av.open(str(segment_of(spool, clip, AudioPolicy.NONE))) as container:
         assert [stream.type for stream in container.streams] == ["video"]
+
+
+def test_announced_sound_that_does_not_come_keeps_no_pictures_from_the_disk(spool: Spool, tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mov", seconds=4)
+    with written(spool, clip, AudioPolicy.COPY, sound_from=math.inf) as writer:
+        with av.open(str(writer.path)) as after_a_crash:
+            on_disk = sum(1 for packet in after_a_crash.demux(video=0) if packet.size)
+        assert on_disk >= 75, "all but the last second of what came is there before the segment is sealed"
+        assert not writer.lacks_sound
+        segment = writer.seal(NOON, NOON + timedelta(seconds=4))
+    assert segment is not None
+    with av.open(str(spool.segments.file(segment))) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+
+
+def test_sound_that_stops_keeps_no_pictures_from_the_disk(spool: Spool, tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mov", seconds=4)
+    with written(spool, clip, AudioPolicy.COPY, sound_until=1.0) as writer:
+        with av.open(str(writer.path)) as after_a_crash:
+            on_disk = sum(1 for packet in after_a_crash.demux(video=0) if packet.size)
+        assert on_disk >= 75
+        assert writer.seal(NOON, NOON + timedelta(seconds=4)) is not None
+
+
+@pytest.mark.parametrize(
+    ("policy", "is_missed"), [(AudioPolicy.COPY, True), (AudioPolicy.NONE, False)], ids=["wanted", "unwanted"]
+)
+def test_a_segment_says_when_sound_came_too_late_for_it(
+    spool: Spool, tmp_path: Path, policy: AudioPolicy, is_missed: bool
+) -> None:
+    clip = make_clip(tmp_path / "a.mov", seconds=3)
+    with written(spool, clip, policy, sound_from=1.5) as writer:
+        assert writer.lacks_sound is is_missed
+        assert writer.seal(NOON, NOON + timedelta(seconds=3)) is not None

@@ -19,7 +19,8 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 from uuid_utils.compat import uuid7
 
-from recorder.audio import AudioPolicy, audio_track
+from recorder.audio import AudioPolicy, AudioTrack, audio_track
+from recorder.growing_file import GrowingFile
 from recorder.spool import Sealed, Segment, Spool
 from recorder.spool.directory import sync_folder
 
@@ -32,6 +33,11 @@ MUXING = {
     "max_interleave_delta": "300000",
 }
 _BLOCK = 1 << 20
+_WRITE_BYTES = 128 << 10
+"""Each open segment keeps a buffer of so much."""
+_SOUND_PATIENCE_SECONDS = 0.5
+"""How long a segment waits for sound; with none by then it is without, and the next begins when sound comes."""
+_DEFAULT_TIME_BASE = Fraction(1, 90_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,53 +69,78 @@ class SegmentWriter:
         """
         self._spool = spool
         self.first_second = self.last_second = first_second
+        self._tracks = tracks
         self._codec = tracks.video.codec_context.name
         self._packets = 0
         self._last_audio = -1
+        self._video_base = _ticks(first_second, tracks.video)
+        self._audio_base = _ticks(first_second, tracks.audio)
+        self._audio: AudioTrack | None = None
+        expects_sound = tracks.audio is not None and tracks.policy is not AudioPolicy.NONE
+        self._waiting: list[Packet[Stream]] | None = [] if expects_sound else None
+        """Pictures that came before the first sound."""
+        self.lacks_sound = False
+        """Sound came too late for this segment."""
         self.parameter_sets = parameter_sets
         spool.check_disk()
         self.segment = spool.segments.begin(uuid7(), recording_id, camera_id, start)
         self.path = spool.segments.open_file(self.segment)
         try:
-            self._open(tracks)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = GrowingFile(self.path)
+            self._open()
         except BaseException:
             spool.segments.abandon(self.segment.id)
             raise
 
-    def _open(self, tracks: Tracks) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._output = av.open(str(self.path), mode="w", format="mp4", options=dict(MUXING))
-        self._output.metadata.update(metadata(self.segment))
-        self._video = self._output.add_stream_from_template(tracks.video)
-        self._video.time_base = tracks.video.time_base or Fraction(1, 90_000)
-        if self.parameter_sets is not None:
-            self._video.codec_context.extradata = self.parameter_sets
-        if self._codec == "hevc":
-            self._video.codec_context.codec_tag = "hvc1"  # browsers and Apple play no other
-        self._audio = (
-            audio_track(self._output, tracks.audio, tracks.policy)
-            if tracks.audio is not None and tracks.policy is not AudioPolicy.NONE
-            else None
-        )
-        self.has_audio = self._audio is not None
+    def _open(self) -> None:
+        try:
+            self._output = av.open(self._file, mode="w", format="mp4", options=dict(MUXING), buffer_size=_WRITE_BYTES)
+            self._output.metadata.update(metadata(self.segment))
+            self._video = self._output.add_stream_from_template(self._tracks.video)
+            self._video.time_base = self._tracks.video.time_base or _DEFAULT_TIME_BASE
+            if self.parameter_sets is not None:
+                self._video.codec_context.extradata = self.parameter_sets
+            if self._codec == "hevc":
+                self._video.codec_context.codec_tag = "hvc1"  # browsers and Apple play no other
+        except BaseException:
+            self._file.close()
+            raise
 
     def write_video(self, packet: "Packet[Stream]", second: float) -> None:
         """The next video packet, in decoding order. OSError if the disk is full or broken."""
-        self._rebase(packet)
+        if packet.dts is not None:
+            packet.dts -= self._video_base
+        if packet.pts is not None:
+            packet.pts -= self._video_base
         packet.stream = self._video
-        self._output.mux_one(packet)
         self.last_second = second
         self._packets += 1
+        if self._waiting is None:
+            self._output.mux_one(packet)
+            return
+        self._waiting.append(packet)
+        if second - self.first_second >= _SOUND_PATIENCE_SECONDS:
+            self._stop_waiting()
 
     def write_audio(self, packet: "Packet[Stream]") -> None:
         """The next audio packet. OSError if the disk is full or broken."""
+        if self._waiting is not None and self._tracks.audio is not None:
+            self._audio = audio_track(self._output, self._tracks.audio, self._tracks.policy)
+            self._stop_waiting()
         if self._audio is None:
+            self.lacks_sound = self._tracks.policy is not AudioPolicy.NONE
             return
-        self._rebase(packet)
         # Sound that belongs to just before the cut but came after it begins the segment a little late.
-        packet.dts = packet.pts = self._last_audio = max(packet.dts or 0, self._last_audio + 1)
+        packet.dts = packet.pts = self._last_audio = max((packet.dts or 0) - self._audio_base, self._last_audio + 1)
         for part in self._audio.packets(packet):
             self._output.mux_one(part)
+
+    def _stop_waiting(self) -> None:
+        # A sound track without a packet would keep libav from writing anything at all before the segment's end.
+        waiting, self._waiting = self._waiting or [], None
+        for packet in waiting:
+            self._output.mux_one(packet)
 
     def seal(self, start: datetime, end: datetime, clock_error: timedelta | None = None) -> Segment | None:
         """Complete, sync, rename, sync the folder, then the row; None if nothing was in it.
@@ -120,10 +151,14 @@ class SegmentWriter:
         if self._packets == 0:
             self.discard()
             return None
-        with suppress(av.FFmpegError):  # sound that can't be finished
-            for part in self._audio.rest() if self._audio else ():
-                self._output.mux_one(part)
-        self._output.close()
+        try:
+            self._stop_waiting()
+            with suppress(av.FFmpegError):  # sound that can't be finished
+                for part in self._audio.rest() if self._audio else ():
+                    self._output.mux_one(part)
+            self._output.close()
+        finally:
+            self._file.close()
         facts = seal_file(self.path, self._spool.segments.file(self.segment))
         sealed = Sealed(
             start=start,
@@ -142,15 +177,14 @@ class SegmentWriter:
         """Nothing came, or nothing more can be written: let go of the file. Fragments stay on disk."""
         with suppress(av.FFmpegError, OSError):
             self._output.close()
+        self._file.close()
         if self._packets == 0:
             self._spool.segments.abandon(self.segment.id)
 
-    def _rebase(self, packet: "Packet[Stream]") -> None:
-        base = round(self.first_second / packet.time_base)
-        if packet.dts is not None:
-            packet.dts -= base
-        if packet.pts is not None:
-            packet.pts -= base
+
+def _ticks(second: float, track: Stream | None) -> int:
+    time_base = _DEFAULT_TIME_BASE if track is None else track.time_base or _DEFAULT_TIME_BASE
+    return round(second / time_base)
 
 
 def metadata(segment: Segment) -> dict[str, str]:

@@ -152,7 +152,7 @@ class Take:
             or run.key != current.key
             or second - writer.first_second >= run.segment_seconds - 0.001
             or self._sets != writer.parameter_sets  # the camera was set to another resolution
-            or (self._sound is not None and self._heard and not writer.has_audio)
+            or writer.lacks_sound
         )
 
     def _open(self, run: Run, plan: Plan) -> None:

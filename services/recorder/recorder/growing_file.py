@@ -1,0 +1,39 @@
+"""The file under a muxer's hands, written so that a disk that stands still makes one thread wait and no other."""
+
+import os
+from pathlib import Path
+
+
+class GrowingFile:
+    """What libav writes through, in place of a file of its own.
+
+    libav's close holds the interpreter's lock while it writes a file's end: a disk that takes seconds for that would
+    stop every thread. Here the write itself lets go of the lock, wherever it is called from.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """OSError if it can't be made."""
+        self.name = str(path)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        self.closed = False
+
+    def write(self, data: bytes) -> int:
+        """All of it; a disk that is nearly full takes a part and fails at the rest. OSError."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+        return len(data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """As of any file."""
+        return os.lseek(self._descriptor, offset, whence)
+
+    def tell(self) -> int:
+        """As of any file."""
+        return os.lseek(self._descriptor, 0, os.SEEK_CUR)
+
+    def close(self) -> None:
+        """May be repeated."""
+        if not self.closed:
+            self.closed = True
+            os.close(self._descriptor)
