@@ -1,0 +1,58 @@
+"""Packets of RTP (RFC 3550, section 5) and the clock that counts in them."""
+
+import struct
+
+_HEADER = struct.Struct(">BBHI")
+_FIXED_BYTES = 12
+_VERSION = 2
+_HALF, _WHOLE = 1 << 31, 1 << 32
+
+
+def payload(data: bytes, start: int, stop: int) -> tuple[int, int] | None:
+    """Where the payload of a packet is, without sources, extension and padding; None if it is no packet."""
+    if stop - start < _FIXED_BYTES:
+        return None
+    first = data[start]
+    if first >> 6 != _VERSION:
+        return None
+    at = start + _FIXED_BYTES + 4 * (first & 0x0F)
+    if first & 0x10:
+        if stop - at < 4:  # noqa: PLR2004 - an extension's own header
+            return None
+        at += 4 + 4 * (data[at + 2] << 8 | data[at + 3])
+    if first & 0x20 and at < stop:
+        stop -= data[stop - 1]
+    return (at, stop) if at <= stop else None
+
+
+def header(data: bytes, start: int) -> tuple[int, bool, int, int]:
+    """Payload type, marker, sequence number and timestamp."""
+    _, second, sequence, time = _HEADER.unpack_from(data, start)
+    return second & 0x7F, second >= 0x80, sequence, time  # noqa: PLR2004 - the marker's bit
+
+
+class TrackClock:
+    """Makes a track's 32-bit timestamps a scale that doesn't wrap."""
+
+    def __init__(self, clock_hz: int, origin: int | None = None) -> None:
+        """`origin` is the timestamp of the session's beginning, where the camera told it (RTP-Info)."""
+        self._nearby = 10 * clock_hz
+        self._origin = origin
+        self._last: int | None = None
+        self._ticks = 0
+
+    def ticks(self, time: int) -> int:
+        """The place of a timestamp, which is taken to be less than half a cycle from the one before."""
+        if self._last is None:
+            # Some cameras name an origin that has nothing to do with what they send.
+            started = 0 if self._origin is None else _signed(time - self._origin)
+            self._ticks = started if abs(started) <= self._nearby else 0
+        else:
+            self._ticks += _signed(time - self._last)
+        self._last = time
+        return self._ticks
+
+
+def _signed(difference: int) -> int:
+    difference %= _WHOLE
+    return difference - _WHOLE if difference >= _HALF else difference
