@@ -1,8 +1,9 @@
 """All cameras together: what runs is kept equal to what is wanted."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -20,6 +21,7 @@ from recorder.capture import Capture
 from recorder.clock import Clock, SystemClock
 from recorder.clock_error import ClockError
 from recorder.coverage import Coverage
+from recorder.disk_failures import DISK_ERRORS, disk_failure
 from recorder.durability import Syncer
 from recorder.errors import AlreadyRecording, UnknownCamera
 from recorder.journal import Journal
@@ -133,7 +135,7 @@ class Cameras:
             self._desk.shutdown(wait=False)
 
     async def start_manual(self, camera_id: UUID, duration: timedelta, name: str = "") -> Recording:
-        """Record a camera now. UnknownCamera, AlreadyRecording."""
+        """Record a camera now. UnknownCamera, AlreadyRecording, DiskFailed."""
         config = self._config
         if config is None or camera_id not in camera_urls(config):
             raise UnknownCamera(f"No camera {camera_id} is assigned to this recorder.")
@@ -144,7 +146,10 @@ class Cameras:
         self._manual = (*(other for other in self._manual if other.end > now), run)
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._desk, self._converge)
-        recording = await loop.run_in_executor(self._desk, self._begin, run)
+        try:
+            recording = await loop.run_in_executor(self._desk, self._begin, run)
+        except DISK_ERRORS as error:
+            raise disk_failure(error) from error
         self._changed.set()
         return recording
 
@@ -202,9 +207,8 @@ class Cameras:
         every = [run for camera_runs in runs.values() for run in camera_runs]
         self._known = {run.key: self._known.get(run.key, now) for run in every}
         try:
-            obstacle = self._last_run.obstacle(config, now)
-            streams = wanted(config, every, now) if not obstacle else set()
-            due = {stream: runs[stream.camera_id][0].start for stream in streams}
+            self._last_run.put_in_order(config, now)
+            due = {stream: runs[stream.camera_id][0].start for stream in wanted(config, every, now)}
             running = {camera_id for camera_id, camera in self._cameras.items() if camera.capture is not None}
             chosen = admitted(due, (), running, self._capturing.max_concurrent)
             read = {stream.camera_id for stream in chosen.streams}
@@ -213,16 +217,30 @@ class Cameras:
                 self._release(camera_id, run_at(runs.get(camera_id, ()), now), now)
             for stream in chosen.streams:
                 self._keep(stream, runs[stream.camera_id])
-            self._account_refused(runs, read, obstacle, now)
+            detail = f"The recorder has no room for it: its limit is {self.limit}."
+            self._account_missing(runs, read, GapCause.RECORDER_OVERLOADED, detail, now)
             self._account(now)
-            self.trouble = obstacle
+            self._hindered_by("")
+        except DISK_ERRORS as error:
+            # The captures that run go on by their plans; what is due besides is missing for this reason.
+            failure = disk_failure(error)
+            self._hindered_by(str(failure))
+            capturing = {camera_id for camera_id, camera in self._cameras.items() if camera.capture is not None}
+            with suppress(*DISK_ERRORS):
+                self._account_missing(runs, capturing, failure.cause, str(failure), now)
         except Exception as error:
-            # The captures that run go on by their plans; a full disk passes.
             trouble = f"the recorder can't follow its schedules ({type(error).__name__}); see its log"
             if self.trouble != trouble:
                 log.exception("converging_failed")
             self.trouble = trouble
         return next_boundary(every, now)
+
+    def _hindered_by(self, reason: str) -> None:
+        if reason and self.trouble != reason:
+            log.warning("recording_hindered", reason=reason)
+        elif self.trouble and not reason:
+            log.info("recording_hindered_no_more", reason=self.trouble)
+        self.trouble = reason
 
     def _keep(self, stream: Stream, runs: tuple[Run, ...]) -> None:
         camera = self._camera(stream.camera_id)
@@ -257,13 +275,10 @@ class Cameras:
         if run is None:
             camera.journal.coverage.over(now)
 
-    def _account_refused(
-        self, runs: dict[UUID, tuple[Run, ...]], admitted: set[UUID], obstacle: str, now: datetime
+    def _account_missing(
+        self, runs: dict[UUID, tuple[Run, ...]], admitted: set[UUID], cause: GapCause, detail: str, now: datetime
     ) -> None:
         """Cameras that are due and not even tried."""
-        cause, detail = GapCause.DISK_MISSING, obstacle
-        if not obstacle:
-            cause, detail = GapCause.RECORDER_OVERLOADED, f"The recorder has no room for it: its limit is {self.limit}."
         for camera_id in set(runs) - admitted:
             run = run_at(runs[camera_id], now)
             if run is not None:
@@ -276,7 +291,7 @@ class Cameras:
             return
         for camera in self._cameras.values():
             camera.journal.coverage.flush(now)
-            camera.journal.salvage()
+            camera.journal.catch_up()
         self._last_run.mark_alive(now)
         self._accounted_at = now
 
@@ -319,14 +334,26 @@ class Cameras:
             wait([pool.submit(capture.stop) for capture in captures], timeout=_STOP_SECONDS)
             pool.shutdown(wait=False)
         now = self._clock.now()
-        for camera in self._cameras.values():
-            camera.journal.finish(
-                RecordingStatus.STOPPED, "recorder_stopped", "The recorder was stopped in the middle of the recording."
-            )
-            camera.journal.coverage.over(now)
+        with self._leaving_it_to_the_next_start():
+            for camera in self._cameras.values():
+                camera.journal.finish(
+                    RecordingStatus.STOPPED,
+                    "recorder_stopped",
+                    "The recorder was stopped in the middle of the recording.",
+                )
+                camera.journal.coverage.over(now)
         is_sealed = self._sealer.close(_SEAL_SECONDS)
         self._syncer.close()
-        self._last_run.mark_alive(now)
-        if is_sealed:
-            self._last_run.mark_ended()
+        with self._leaving_it_to_the_next_start():
+            self._last_run.mark_alive(now)
+            if is_sealed:
+                self._last_run.mark_ended()
         log.info("cameras_stopped", sealed=is_sealed)
+
+    @contextmanager
+    def _leaving_it_to_the_next_start(self) -> Iterator[None]:
+        """What can't be written now isn't accounted for either, so that the next start finds it."""
+        try:
+            yield
+        except DISK_ERRORS as error:
+            log.warning("stopping_not_written", reason=str(disk_failure(error)))

@@ -7,6 +7,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from camfleet_contract.gaps import GapCause
+from recorder.errors import CameraError
 from recorder.spool import MissedFootage
 from recorder.spool.gaps import Gaps
 from recorder.wanted import Run
@@ -65,6 +66,11 @@ class Coverage:
                 self._missing_since = max(self._run.start, self.last_footage or self._run.start)
             if (self._cause, self._detail) == _NO_REASON:
                 self._cause, self._detail = cause, detail
+
+    def lost(self, start: datetime, end: datetime, recording_id: UUID, error: CameraError) -> None:
+        """Footage that came and was counted, and didn't reach the disk."""
+        missed = MissedFootage(uuid7(), self._camera_id, None, recording_id, start, end, error.cause, str(error))
+        self._gaps.add([missed])
 
     def reason(self) -> str:
         """Why nothing comes just now; empty while footage does, or isn't due."""

@@ -8,15 +8,15 @@ from uuid import UUID
 import structlog
 from uuid_utils.compat import uuid7
 
-from camfleet_contract.gaps import GapCause
 from camfleet_contract.recordings import RecordingStatus
 from recorder.clock import Anchor, Clock
 from recorder.clock_error import ClockError
-from recorder.coverage import Coverage
+from recorder.coverage import SMALLEST, Coverage
 from recorder.durability import Syncer
-from recorder.errors import CameraError
+from recorder.errors import CameraError, DiskFailed
+from recorder.paperwork import Paperwork
 from recorder.recovery import recover_open_alone
-from recorder.sealing import Sealer
+from recorder.sealing import Job, Sealer
 from recorder.segments import SegmentWriter
 from recorder.spool import Recording, Segment, Spool
 from recorder.wanted import Run
@@ -48,8 +48,7 @@ class Journal:
         """What last kept the camera from giving footage; None while it does."""
         self._lock = threading.RLock()
         """The camera's thread and the supervisor both begin and finish."""
-        self._sealer = sealer
-        self._unsealed: list[Segment] = []
+        self._paperwork = Paperwork(camera_id, sealer, spool.check_disk)
         self._on_sealed = on_sealed
         self._clock_error = clock_error
         self._syncer = syncer
@@ -93,40 +92,42 @@ class Journal:
         def job() -> None:
             try:
                 segment = writer.seal(start, end, clock_error)
-            except Exception:
-                # Fragments are on the disk, the row is open: `salvage` tries until the disk works again.
-                self._unsealed.append(writer.segment)
-                raise
             finally:
                 self._syncer.end(writer.path)
-            if segment is not None and segment.sealed is not None:
-                log.info(
-                    "segment_sealed",
-                    camera_id=str(self.camera_id),
-                    segment_id=str(segment.id),
-                    seconds=round((segment.sealed.end - segment.sealed.start).total_seconds(), 3),
-                    size_bytes=segment.sealed.size_bytes,
-                )
-                self._on_sealed()
+            if segment is not None:
+                self._tell_sealed(segment)
 
-        self._sealer.submit(self.camera_id, job)
+        def again(failure: DiskFailed) -> Job:
+            return lambda: self._salvage(writer.segment, start, end, failure)
 
-    def salvage(self) -> None:
-        """Seal what couldn't be sealed when its time had come."""
-        unsealed, self._unsealed = self._unsealed, []
+        self._paperwork.submit(job, again=again)
 
-        def job() -> None:
-            while unsealed:
-                try:
-                    recover_open_alone(self.spool, unsealed[0], GapCause.DISK_FULL)
-                except Exception:
-                    self._unsealed = unsealed + self._unsealed
-                    raise
-                unsealed.pop(0)
-            self._on_sealed()
+    def catch_up(self) -> None:
+        """Try again what the disk refused."""
+        self._paperwork.catch_up()
 
-        if unsealed:
-            self._sealer.submit(self.camera_id, job)
+    def _salvage(self, segment: Segment, start: datetime, end: datetime, failure: DiskFailed) -> None:
+        """Seal what the disk holds of a segment; what it doesn't was counted as footage, and is missing after all."""
+        recover_open_alone(self.spool, segment, failure.cause)
+        found = self.spool.segments.get(segment.id)
+        if found is not None and found.sealed is None:
+            return  # set aside, together with its gap
+        reached = found.sealed.end if found is not None and found.sealed is not None else start
+        if end - reached >= SMALLEST:
+            self.coverage.lost(reached, end, segment.recording_id, failure)
+        if found is not None:
+            self._tell_sealed(found)
+
+    def _tell_sealed(self, segment: Segment) -> None:
+        if segment.sealed is not None:
+            log.info(
+                "segment_sealed",
+                camera_id=str(self.camera_id),
+                segment_id=str(segment.id),
+                seconds=round((segment.sealed.end - segment.sealed.start).total_seconds(), 3),
+                size_bytes=segment.sealed.size_bytes,
+            )
+        self._on_sealed()
 
     def failed(self, error: CameraError) -> None:
         """The camera gives no footage for this reason."""
@@ -160,4 +161,4 @@ class Journal:
             self._on_sealed()
             log.info("recording_finished", camera_id=str(self.camera_id), recording_id=str(recording.id))
 
-        self._sealer.submit(self.camera_id, job)
+        self._paperwork.submit(job)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sqlite3
 import sys
 import threading
 from collections.abc import Coroutine, Iterator
@@ -144,7 +145,7 @@ async def _run_all(
         await asyncio.wait([recording], timeout=CAMERAS_STOP_SECONDS)
         telling.cancel()
         await asyncio.wait([telling], timeout=LAST_REPORTS_SECONDS)
-        with contextlib.suppress(ControlPlaneError, TimeoutError):
+        with contextlib.suppress(ControlPlaneError, TimeoutError, sqlite3.Error):
             async with asyncio.timeout(LAST_REPORTS_SECONDS):
                 await reports.drain()
         for task in rest:

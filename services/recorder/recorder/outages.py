@@ -39,7 +39,8 @@ def outages(
         since = max(down.start, last_footage.get(camera_id, down.start))
         for run in runs:
             start, end = max(run.start, since), min(run.end, down.end)
-            if end - start >= SMALLEST:
+            # However short: nothing comes yet, so that the gap goes on under another cause.
+            if end - start >= SMALLEST or start < end == down.end:
                 gaps.append(
                     MissedFootage(uuid7(), camera_id, run.schedule_id, None, start, end, cause, _REASONS.get(cause, ""))
                 )

@@ -68,7 +68,7 @@ class Reports:
             except TokenRefused:
                 await asyncio.sleep(TOKEN_REFUSED_PAUSE.total_seconds())
                 continue
-            except (ControlPlaneError, sqlite3.OperationalError) as error:
+            except (ControlPlaneError, sqlite3.Error) as error:
                 # A full disk passes, and so does an outage. Not shortened by `wake`: new segments every second would
                 # mean a call every second.
                 failures += 1

@@ -92,7 +92,7 @@ class Retention:
                 self.error = ""
             except DiskMissing:
                 given_up = 0  # the cameras say so; with the disk away, nothing is pruned
-            except (OSError, sqlite3.OperationalError) as error:
+            except (OSError, sqlite3.Error) as error:
                 given_up = 0
                 if self.error != str(error):
                     log.warning("retention_failed", reason=str(error))

@@ -49,5 +49,6 @@ def _work(jobs: queue.Queue[Job | None]) -> None:
         try:
             job()
         except Exception:
-            # The row stays open and the fragments on disk: recovery finds them. The next segment may do better.
+            # The row stays open and the fragments on disk: recovery finds them. The next segment may do better. What
+            # the disk refuses never comes here: `Paperwork` keeps it.
             log.exception("sealing_failed")

@@ -16,6 +16,7 @@ from recorder.errors import (
     LocalFileDamaged,
     ObjectDiffers,
     SecretUnreadable,
+    SpoolError,
     StorageError,
     StorageUnavailable,
     UploadSessionGone,
@@ -108,7 +109,7 @@ class Uploads:
             segment = await self._next()
             try:
                 await self._upload(segment)
-            except sqlite3.OperationalError as error:
+            except sqlite3.Error as error:
                 # The disk is full: what was uploaded is compared, not sent, the next time.
                 self._failed(StorageUnavailable(f"the spool can't be written: {error}"))
             finally:
@@ -123,12 +124,16 @@ class Uploads:
                 self._woken.clear()
                 # Those that are under way come first in the order, so look past them.
                 limit = 4 * self._parallel + len(self._busy)
-                waiting = await asyncio.to_thread(
-                    self._spool.segments.to_upload,
-                    self._clock.now(),
-                    newest_first=self._newest_first,
-                    limit=limit,
-                )
+                try:
+                    waiting = await asyncio.to_thread(
+                        self._spool.segments.to_upload,
+                        self._clock.now(),
+                        newest_first=self._newest_first,
+                        limit=limit,
+                    )
+                except sqlite3.Error as error:
+                    waiting = []
+                    self._tell(f"the spool can't be read: {error}")
                 chosen = self._fair(waiting)
                 if chosen is not None:
                     self._busy[chosen.id] = chosen
@@ -159,6 +164,12 @@ class Uploads:
             await asyncio.to_thread(self._forget_session, segment, upload.object_name)
             self._on_uploaded()  # so that it is offered again, for another session
         except (LocalFileDamaged, ObjectDiffers) as error:
+            try:
+                await asyncio.to_thread(self._spool.check_disk)
+            except SpoolError as missing:
+                # All of them are out of reach, and all will be back.
+                self._failed(StorageUnavailable(f"segments can't be read: {missing}"))
+                return
             # This one alone; a person has to look. The store itself is well.
             log.warning("segment_not_uploaded", segment_id=segment.id, camera_id=segment.camera_id, reason=str(error))
             await asyncio.to_thread(spool.refuse, segment.id, str(error), self._clock.now() + HOUR)

@@ -32,7 +32,7 @@ class Folder:
 
     async def put(self, upload: Upload, memory: SessionMemory) -> int:  # noqa: ARG002 - a folder needs no session
         """Copies the segment into the folder. Cancelling stops between two batches, not in a write."""
-        upload.check_size()
+        await asyncio.to_thread(upload.check_size)
         target = await self._off_loop(self._target, upload.object_name)
         if await self._off_loop(target.exists):
             await self._off_loop(self._compare, target, upload)

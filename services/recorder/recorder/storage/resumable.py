@@ -74,7 +74,7 @@ class ResumableUpload:
         Raises `UploadSessionGone` (open another), `NameTaken`, `LocalFileDamaged`, `ObjectDiffers`, `StorageRefused`,
         or `StorageUnavailable` after so many tries without progress.
         """
-        self.upload.check_size()
+        await asyncio.to_thread(self.upload.check_size)
         confirmed, failures, knows = 0, 0, is_new
         while True:
             try:
