@@ -2,5 +2,6 @@
 
 `session.Session.open` connects, asks and starts to play, with a deadline; from there on nothing blocks: `feed` takes
 whatever the socket gave and returns access units, `keep_alive` sends what is due. Whatever it does not know raises
-`Unsuited` before anything plays: libav tries then.
+`Unsuited` before anything plays: libav tries then. `decoder_configuration` makes of parameter sets what an MP4 track
+says to decoders, so that access units go into it as they are.
 """
