@@ -76,19 +76,27 @@ def _recording(cameras: Cameras) -> APIRouter:
     async def manual_record(
         camera_id: UUID, duration_minutes: Annotated[int, Query(ge=1, le=LONGEST_MANUAL_MINUTES)] = 5
     ) -> dict[str, str]:
+        """With PRE_ROLL_SECONDS the footage begins before this call: `started_at` says when."""
         try:
             recording = await cameras.start_manual(camera_id, timedelta(minutes=duration_minutes))
         except UnknownCamera as error:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from None
         except AlreadyRecording as error:
             raise HTTPException(HTTPStatus.CONFLICT, str(error)) from None
-        return {"message": "Recording started", "camera_id": str(camera_id), "recording_id": str(recording.id)}
+        return {
+            "message": "Recording started",
+            "camera_id": str(camera_id),
+            "recording_id": str(recording.id),
+            "started_at": recording.started_at.isoformat(),
+        }
 
     @router.post("/stop-recording/{camera_id}", responses=ERRORS, summary="End what a camera records now")
     async def stop_recording(camera_id: UUID) -> dict[str, str]:
-        if not await cameras.stop_recording(camera_id):
+        """A manual recording goes on for POST_ROLL_SECONDS; a second call ends it at once."""
+        ends_at = await cameras.stop_recording(camera_id)
+        if ends_at is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, "This camera records nothing now")
-        return {"message": "Recording stopped", "camera_id": str(camera_id)}
+        return {"message": "Recording stopped", "camera_id": str(camera_id), "ends_at": ends_at.isoformat()}
 
     return router
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -26,6 +26,8 @@ from recorder.durability import Syncer
 from recorder.errors import AlreadyRecording, UnknownCamera
 from recorder.journal import Journal
 from recorder.last_run import LastRun
+from recorder.manual import ByHand
+from recorder.preroll import share_of
 from recorder.sealing import Sealer
 from recorder.spool import Recording, Spool
 from recorder.stream import OPEN_SECONDS, READ_SECONDS, Transport
@@ -63,6 +65,12 @@ class Capturing:
     max_concurrent: int = 100
     limit_reason: str = "as MAX_CONCURRENT_RECORDINGS says"
     """Where `max_concurrent` comes from, for a person."""
+    pre_roll: timedelta = timedelta()
+    """How much of before its trigger a manual recording holds. 0: no stream is open that nobody asked for."""
+    pre_roll_bytes: int = 256 << 20
+    """What all cameras together may keep for that."""
+    post_roll: timedelta = timedelta()
+    """How long a manual recording goes on after it was stopped."""
 
 
 @dataclass(slots=True)
@@ -95,9 +103,7 @@ class Cameras:
         self._sealer = Sealer()
         self._syncer = syncer or Syncer(spool.sync)
         self._config: RecorderConfig | None = None
-        self._manual: tuple[Run, ...] = ()
-        self._stopped: dict[object, datetime] = {}
-        """Runs that an operator ended, until their windows end."""
+        self._by_hand = ByHand(self._capturing.post_roll)
         self._known: dict[object, datetime] = {}
         self._cameras: dict[UUID, _Camera] = {}
         self._last_run = LastRun(spool)
@@ -143,26 +149,25 @@ class Cameras:
             raise AlreadyRecording("The camera is being recorded.")
         now = self._clock.now()
         run = Run(camera_id, None, now, name or "Manual recording", now, now + duration, config.segment_seconds)
-        self._manual = (*(other for other in self._manual if other.end > now), run)
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._desk, self._converge)
         try:
-            recording = await loop.run_in_executor(self._desk, self._begin, run)
+            recording = await asyncio.get_running_loop().run_in_executor(self._desk, self._begin, run)
         except DISK_ERRORS as error:
             raise disk_failure(error) from error
         self._changed.set()
         return recording
 
-    async def stop_recording(self, camera_id: UUID) -> bool:
-        """End what records a camera now; its window isn't begun again. False if nothing did."""
+    async def stop_recording(self, camera_id: UUID) -> datetime | None:
+        """End what records a camera now, which isn't begun again; when it ends. None if nothing is recorded.
+
+        A manual recording goes on for the post-roll, unless it is stopped once more.
+        """
         camera = self._cameras.get(camera_id)
         run = camera.journal.run if camera else None
         if run is None:
-            return False
-        self._stopped[run.key] = run.end
-        await asyncio.get_running_loop().run_in_executor(self._desk, self._converge)
+            return None
+        ends_at = await asyncio.get_running_loop().run_in_executor(self._desk, self._end, run)
         self._changed.set()
-        return True
+        return ends_at
 
     @property
     def limit(self) -> str:
@@ -202,21 +207,26 @@ class Cameras:
         if config is None:
             return None
         between = Interval(start=now - LINGER, end=now + HORIZON)
-        self._stopped = {key: end for key, end in self._stopped.items() if end > now - LINGER}
-        runs = runs_between(config, between, self._manual, frozenset(self._stopped))
+        self._by_hand.forget(now)
+        runs = runs_between(config, between, self._by_hand.runs, self._by_hand.ended)
         every = [run for camera_runs in runs.values() for run in camera_runs]
         self._known = {run.key: self._known.get(run.key, now) for run in every}
         try:
             self._last_run.put_in_order(config, now)
             due = {stream: runs[stream.camera_id][0].start for stream in wanted(config, every, now)}
             running = {camera_id for camera_id, camera in self._cameras.items() if camera.capture is not None}
-            chosen = admitted(due, (), running, self._capturing.max_concurrent)
+            urls = camera_urls(config) if self._capturing.pre_roll else {}
+            ahead = [Stream(camera_id, url) for camera_id, url in urls.items()]
+            chosen = admitted(due, ahead, running, self._capturing.max_concurrent)
             read = {stream.camera_id for stream in chosen.streams}
             self.refused = chosen.refused
             for camera_id in set(self._cameras) - read:
                 self._release(camera_id, run_at(runs.get(camera_id, ()), now), now)
+            share = self._capturing.pre_roll_bytes // max(1, len(read))
             for stream in chosen.streams:
-                self._keep(stream, runs[stream.camera_id])
+                kept = share_of(self._capturing.pre_roll, share, is_due=stream in due)
+                plan = Plan(runs.get(stream.camera_id, ()), self._known_since, kept, is_due=stream in due)
+                self._keep(stream, plan, now)
             detail = f"The recorder has no room for it: its limit is {self.limit}."
             self._account_missing(runs, read, GapCause.RECORDER_OVERLOADED, detail, now)
             self._account(now)
@@ -242,9 +252,8 @@ class Cameras:
             log.info("recording_hindered_no_more", reason=self.trouble)
         self.trouble = reason
 
-    def _keep(self, stream: Stream, runs: tuple[Run, ...]) -> None:
+    def _keep(self, stream: Stream, plan: Plan, now: datetime) -> None:
         camera = self._camera(stream.camera_id)
-        plan = Plan(runs, self._known_since)
         if camera.capture is None:
             camera.capture = Capture(
                 stream.url,
@@ -260,10 +269,16 @@ class Cameras:
         if camera.capture.url != stream.url:
             camera.capture.redirect(stream.url)
         run = camera.journal.run
-        if run is not None and all(run.key != planned.key for planned in runs):
-            # Stopped by an operator while another run of the camera goes on, or over while nothing comes.
-            camera.capture.cut()
-            camera.journal.finish(self._status(run))
+        if run is not None:
+            planned = next((planned for planned in plan.runs if planned.key == run.key), None)
+            if planned is None:
+                # Stopped by an operator while the camera is still read, or over while nothing comes.
+                camera.capture.cut()
+                camera.journal.finish(self._status(run))
+            elif planned != run:
+                camera.journal.change(planned)
+        if not plan.is_due:
+            camera.journal.idle(now)
 
     def _release(self, camera_id: UUID, run: Run | None, now: datetime) -> None:
         camera = self._cameras[camera_id]
@@ -296,12 +311,24 @@ class Cameras:
         self._accounted_at = now
 
     def _begin(self, run: Run) -> Recording:
+        camera = self._cameras.get(run.camera_id)
+        if self._capturing.pre_roll and camera is not None and camera.capture is not None:
+            kept_since = camera.capture.buffered_since(run.opened - self._capturing.pre_roll)
+            run = replace(run, start=min(run.opened, kept_since or run.opened))
+        self._by_hand.begin(run)
+        self._known[run.key] = run.start
+        self._converge()
         journal = self._camera(run.camera_id).journal
         journal.begin(run, run.start)
         recording = journal.recording
         if recording is None:
             raise AlreadyRecording("The recording ended at once; see the log.")
         return recording
+
+    def _end(self, run: Run) -> datetime:
+        ends_at = self._by_hand.end(run, self._clock.now())
+        self._converge()
+        return ends_at
 
     def _camera(self, camera_id: UUID) -> _Camera:
         camera = self._cameras.get(camera_id)
@@ -324,7 +351,7 @@ class Cameras:
         return self._known.get(run.key, run.start)
 
     def _status(self, run: Run) -> RecordingStatus:
-        return RecordingStatus.COMPLETED if self._clock.now() >= run.end else RecordingStatus.STOPPED
+        return run.ends_as if self._clock.now() >= run.end else RecordingStatus.STOPPED
 
     def _shut_down(self) -> None:
         captures = [camera.capture for camera in self._cameras.values() if camera.capture is not None]

@@ -22,6 +22,7 @@ LAST_RETRY_SECONDS = 30.0
 REFUSED_RETRY_SECONDS = 300.0
 """After a wrong password: cameras lock the account of whoever keeps asking."""
 _HEALTHY_SECONDS = 30.0
+_AT_EASE = {CameraCondition.IDLE, CameraCondition.RECORDING}
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +93,11 @@ class Capture:
             if self._take is not None:
                 self._take.cut()
 
+    def buffered_since(self, moment: datetime) -> datetime | None:
+        """When a recording would begin that is to hold `moment`; None if no packet is kept."""
+        with self._lock:
+            return self._take.buffered_since(moment) if self._take is not None else None
+
     def state(self) -> tuple[CameraCondition, datetime, str]:
         """Condition, since when, and why."""
         return self._condition, self._since, self._reason
@@ -143,6 +149,8 @@ class Capture:
                         take.feed(packet, monotonic(), self.plan)
                     if take.is_recording is not (self._condition is CameraCondition.RECORDING):
                         self._become(CameraCondition.RECORDING if take.is_recording else CameraCondition.IDLE, "")
+                    elif not self.plan.is_due and self._condition not in _AT_EASE:
+                        self._become(CameraCondition.IDLE, "")
             finally:
                 with self._lock:
                     take.end()

@@ -60,9 +60,7 @@ class Journal:
 
     def _begin(self, run: Run, known_since: datetime) -> UUID:
         if self.run is not None and self.recording is not None and self.run.key == run.key:
-            if run.end != self.run.end:
-                self.spool.recordings.extend(self.recording.id, run.end)
-            self.run = run
+            self.change(run)
             return self.recording.id
         self.finish(RecordingStatus.COMPLETED)
         recording = Recording(
@@ -78,6 +76,16 @@ class Journal:
         self.coverage.begin(run, known_since, recording.id)
         log.info("recording_begun", camera_id=str(run.camera_id), recording_id=str(recording.id), until=str(run.end))
         return recording.id
+
+    def change(self, run: Run) -> None:
+        """The run that is on ends at another time now, or is called otherwise. Nothing if another is on, or none."""
+        with self._lock:
+            if self.run is None or self.recording is None or self.run.key != run.key:
+                return
+            if run.end != self.run.end:
+                self.spool.recordings.extend(self.recording.id, run.end)
+            self.run = run
+            self.coverage.begin(run, run.start, self.recording.id)
 
     def footage_began(self, writer: SegmentWriter, start: datetime) -> None:
         """The camera gives footage (again), and this segment grows."""
@@ -133,6 +141,13 @@ class Journal:
         """The camera gives no footage for this reason."""
         self.error = error
         self.coverage.missing(error.cause, str(error))
+
+    def idle(self, now: datetime) -> None:
+        """Nothing is due, so nothing is missing; what failed until now is no reason for what comes later."""
+        with self._lock:
+            if self.run is None:
+                self.error = None
+                self.coverage.over(now)
 
     def finish(self, status: RecordingStatus, code: str | None = None, message: str | None = None) -> None:
         """The run is over, if one is on. A recording without a single frame has failed, whatever was planned."""

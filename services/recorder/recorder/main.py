@@ -223,4 +223,7 @@ def _capturing(settings: Settings) -> Capturing:
         transport=Transport(settings.rtsp_transport),
         max_concurrent=capacity.cameras,
         limit_reason=capacity.reason,
+        pre_roll=timedelta(seconds=settings.pre_roll_seconds),
+        pre_roll_bytes=settings.pre_roll_mib << 20,
+        post_roll=timedelta(seconds=settings.post_roll_seconds),
     )

@@ -65,6 +65,10 @@ class Settings(BaseSettings):
     max_retry_attempts: Annotated[int, Field(ge=1, le=100)] = 5
     max_concurrent_recordings: Annotated[int, Field(ge=0, le=10_000)] = 0
 
+    pre_roll_seconds: Annotated[float, Field(ge=0, le=60)] = 0
+    pre_roll_mib: Annotated[int, Field(ge=1, le=65_536)] = 256
+    post_roll_seconds: Annotated[float, Field(ge=0, le=600)] = 0
+
     audio: Literal["copy", "aac", "none"] = "copy"
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     upload_order: UploadOrder = UploadOrder.NEWEST

@@ -12,12 +12,11 @@ from recorder.audio import AudioPolicy
 from recorder.errors import ClockStepped
 from recorder.journal import Journal
 from recorder.parameter_sets import parameter_sets
+from recorder.preroll import GOP_BYTES, NOTHING_AHEAD, Ahead, PreRoll
 from recorder.segments import SegmentWriter, Tracks
 from recorder.timeline import Timeline
 from recorder.wanted import Run, run_at
 
-_GOP_BYTES = 64 << 20
-"""A GOP that grows beyond this before its window starts is let go: the next keyframe begins the recording."""
 _STAMP_PATIENCE_SECONDS = 0.5
 """How long the first segment waits for a packet that came without waiting itself: its stamp is the true one."""
 _AUDIO_PATIENCE_SECONDS = 1.0
@@ -29,9 +28,19 @@ log = structlog.get_logger(__name__)
 class Plan:
     """The runs of one camera, and since when each has been known. Replaced as a whole when the schedule changes."""
 
-    def __init__(self, runs: tuple[Run, ...], known_since: Callable[[Run], datetime]) -> None:
+    def __init__(
+        self,
+        runs: tuple[Run, ...],
+        known_since: Callable[[Run], datetime],
+        ahead: Ahead = NOTHING_AHEAD,
+        *,
+        is_due: bool = True,
+    ) -> None:
+        """`is_due` is False for a camera that is read only for what may be asked for later."""
         self.runs = runs
         self.known_since = known_since
+        self.ahead = ahead
+        self.is_due = is_due
 
     def at(self, moment: datetime) -> Run | None:
         return run_at(self.runs, moment)
@@ -48,8 +57,7 @@ class Take:
         self._tracks = tracks
         self._began = arrival
         self._timeline = Timeline(journal.clock, tracks.video.index)
-        self._gop: list[tuple[Packet[Stream], float]] = []
-        self._gop_bytes = 0
+        self._preroll = PreRoll()
         self._newest: float | None = None
         self._sets: bytes | None = None
         """The parameter sets that the newest keyframe brought."""
@@ -63,6 +71,12 @@ class Take:
     def is_recording(self) -> bool:
         return self._writer is not None
 
+    def buffered_since(self, moment: datetime) -> datetime | None:
+        """When a recording would begin that is to hold `moment`; None if no packet is kept."""
+        if not self._preroll:
+            return None
+        return self._timeline.stamp(self._preroll.begin_of(self._second_of(moment)))
+
     def feed(self, packet: "Packet[Stream]", arrival: float, plan: Plan) -> None:
         """The next packet. OSError, sqlite3.Error or DiskMissing if it can't be written."""
         if self._ended:
@@ -74,7 +88,7 @@ class Take:
         if not is_video:
             self._heard = True
             if second is not None:
-                self._feed_audio(packet, second)
+                self._feed_audio(packet, second, plan)
         elif second is not None:
             self._feed_video(packet, second, arrival, plan)
 
@@ -86,20 +100,23 @@ class Take:
         """The connection is over: what is open is sealed."""
         self._ended = True
         self._seal(None)
-        self._gop.clear()
+        self._preroll.clear()
 
-    def _feed_audio(self, packet: "Packet[Stream]", second: float) -> None:
+    def _feed_audio(self, packet: "Packet[Stream]", second: float, plan: Plan) -> None:
         if self._writer is not None:
             self._writer.write_audio(packet)
-        elif self._gop:
-            self._keep(packet, second)
+        elif self._preroll:
+            self._preroll.keep(packet, second, plan.ahead, begins_gop=False)
 
     def _feed_video(self, packet: "Packet[Stream]", second: float, arrival: float, plan: Plan) -> None:
         if self._newest is not None:
             self._frame_seconds = max(0.0, second - self._newest)
         self._newest = second
         if packet.is_keyframe:
-            self._sets = parameter_sets(packet, self._tracks.video.codec_context.name) or self._sets
+            sets = parameter_sets(packet, self._tracks.video.codec_context.name) or self._sets
+            if sets != self._sets and self._writer is None and not plan.is_due:
+                self._preroll.clear()  # one file holds one resolution
+            self._sets = sets
         stamp = self._timeline.stamp(second)
         run = plan.at(stamp)
         self._finish_what_is_over(run, second, stamp, plan)
@@ -108,28 +125,34 @@ class Take:
                 self._write(packet, second)
                 return
             self._seal(second)
-        if packet.is_keyframe and self._gop:
-            if run is None or self._gop_run(plan) is None:
-                self._gop.clear()
-                self._gop_bytes = 0
-            elif self._gop_bytes > _GOP_BYTES // 2:
+        self._wait(packet, second, arrival, run, plan)
+
+    def _wait(self, packet: "Packet[Stream]", second: float, arrival: float, run: Run | None, plan: Plan) -> None:
+        """Keep the packet until a recording begins, which may be now."""
+        if packet.is_keyframe and self._preroll:
+            if run is None or self._kept_run(plan) is None:
+                self._preroll.forget_before(second - plan.ahead.kept_seconds, second)
+            elif self._preroll.size_bytes > GOP_BYTES // 2:
                 self._open(run, plan)  # waited for sound, or for the stamps; no longer
                 self._write(packet, second)
                 return
             # Else all wait together: libav hands over in a burst what came while it looked for announced sound, and
             # stamps taken before its end would be seconds late for as long as the connection lasts.
-        if packet.is_keyframe or self._gop:
-            self._keep(packet, second)
-        if run is not None and self._gop and self._is_ready(arrival):
+        if packet.is_keyframe or self._preroll:
+            self._preroll.keep(packet, second, plan.ahead, begins_gop=packet.is_keyframe)
+        if run is not None and self._preroll and self._is_ready(arrival):
             self._open(run, plan)
 
     def _is_ready(self, arrival: float) -> bool:
         waited = arrival - self._began
         return waited > (_STAMP_PATIENCE_SECONDS if self._heard else _AUDIO_PATIENCE_SECONDS)
 
-    def _gop_run(self, plan: Plan) -> Run | None:
-        """The run that owns some of the GOP that is kept."""
-        return plan.at(self._timeline.stamp(self._gop[-1][1]))
+    def _kept_run(self, plan: Plan) -> Run | None:
+        """The run that owns the newest packet that is kept."""
+        return plan.at(self._timeline.stamp(self._preroll.last_second))
+
+    def _second_of(self, moment: datetime) -> float:
+        return (moment - self._timeline.stamp(0.0)).total_seconds()
 
     def _finish_what_is_over(self, run: Run | None, second: float, stamp: datetime, plan: Plan) -> None:
         current = self._journal.run
@@ -138,7 +161,7 @@ class Take:
         if stamp >= current.end:
             if run is None:
                 self._seal(second)
-                self._journal.finish(RecordingStatus.COMPLETED)
+                self._journal.finish(current.ends_as)
             # Else another run is on: the footage stays with this one until the next keyframe.
         elif not plan.holds(current):
             # The schedule was changed or removed in the middle of its window.
@@ -157,16 +180,16 @@ class Take:
 
     def _open(self, run: Run, plan: Plan) -> None:
         self._timeline.settle()
-        first_second = self._gop[0][1]
+        kept = self._preroll.take_from(self._second_of(max(run.start, plan.known_since(run))))
+        first_packet, first_second = kept[0]
         start = self._timeline.stamp(first_second)
         recording_id = self._journal.begin(run, plan.known_since(run))
-        sets = parameter_sets(self._gop[0][0], self._tracks.video.codec_context.name) or self._sets
+        sets = parameter_sets(first_packet, self._tracks.video.codec_context.name) or self._sets
         tracks = self._tracks if self._heard else Tracks(self._tracks.video, None)
         self._writer = SegmentWriter(
             self._journal.spool, recording_id, self._journal.camera_id, start, first_second, tracks, sets
         )
         self._journal.footage_began(self._writer, start)
-        kept, self._gop, self._gop_bytes = self._gop, [], 0
         for packet, second in kept:
             if packet.stream_index == self._tracks.video.index:
                 self._write(packet, second)
@@ -188,19 +211,13 @@ class Take:
             self._journal.coverage.footage_until(end)
             self._journal.seal(writer, start, end, self._timeline.anchor)
 
-    def _keep(self, packet: "Packet[Stream]", second: float) -> None:
-        self._gop.append((packet, second))
-        self._gop_bytes += packet.size
-        if self._gop_bytes > _GOP_BYTES:
-            self._gop.clear()
-            self._gop_bytes = 0
-
     def _begin_anew(self) -> None:
         """The stamps are astray: fresh ones from the coming keyframe on, on the same connection."""
         log.warning("stamps_astray", camera_id=str(self._journal.camera_id))
         self._seal(None)
-        self._gop.clear()
-        self._gop_bytes = 0
-        self._journal.failed(ClockStepped("The recorder's clock stepped, or the camera's drifted: stamps begin anew."))
+        self._preroll.clear()
+        if self._journal.run is not None:
+            told = "The recorder's clock stepped, or the camera's drifted: stamps begin anew."
+            self._journal.failed(ClockStepped(told))
         self._newest = None
         self._timeline = Timeline(self._journal.clock, self._tracks.video.index)

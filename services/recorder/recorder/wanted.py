@@ -7,6 +7,7 @@ from uuid import UUID
 
 from camfleet_contract.configuration import RecorderConfig, Schedule
 from camfleet_contract.messages import Interval
+from camfleet_contract.recordings import RecordingStatus
 from camfleet_contract.schedules import Window, windows
 from camfleet_contract.zones import zone
 
@@ -42,6 +43,8 @@ class Run:
     """Later than `opened` where another window owned the camera until then."""
     end: datetime
     segment_seconds: int
+    ends_as: RecordingStatus = RecordingStatus.COMPLETED
+    """What the recording is once `end` has come."""
 
     @property
     def key(self) -> tuple[UUID, UUID | None, datetime]:
