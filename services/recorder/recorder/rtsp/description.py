@@ -17,7 +17,7 @@ _VIDEO: Mapping[str, VideoCodec] = {"H264": "h264", "H265": "hevc"}
 _G711: Mapping[str, AudioCodec] = {"PCMA": "pcm_alaw", "PCMU": "pcm_mulaw"}
 _STATIC = {"0": "PCMU/8000", "8": "PCMA/8000"}
 """RFC 3551, table 4: these need no rtpmap."""
-_SETS: Mapping[VideoCodec, tuple[str, ...]] = {
+_SPROPS: Mapping[VideoCodec, tuple[str, ...]] = {
     "h264": ("sprop-parameter-sets",),
     "hevc": ("sprop-vps", "sprop-sps", "sprop-pps"),
 }
@@ -128,8 +128,7 @@ def _video(media: _Media, base: str) -> VideoTrack:
         raise Unsuited("The camera sends NAL units interleaved.")
     if any(parameters.get(name, "0") != "0" for name in _REORDERING):
         raise Unsuited("The camera sends NAL units in another order than they are decoded in.")
-    sets = ",".join(parameters.get(name, "") for name in _SETS[codec]).split(",")
-    return VideoTrack(codec, number, clock_hz, _control(media, base), tuple(_decoded(text) for text in sets if text))
+    return VideoTrack(codec, number, clock_hz, _control(media, base), _parameter_sets(codec, parameters))
 
 
 def _audio(media: _Media, base: str) -> AudioTrack:
@@ -171,11 +170,22 @@ def _parameters(fmtp: str) -> dict[str, str]:
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
+def _parameter_sets(codec: VideoCodec, parameters: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Those that can be used. Some cameras announce rubbish and send the right ones in the stream."""
+    texts = ",".join(parameters.get(name, "") for name in _SPROPS[codec]).split(",")
+    units = [
+        unit.rstrip(b"\0") for text in texts for unit in _decoded(text).split(b"\0\0\1")
+    ]  # some announce a byte stream
+    if codec == "h264":
+        return tuple(unit for unit in units if unit and unit[0] & 0x9F in {7, 8})
+    return tuple(unit for unit in units if len(unit) > 2 and unit[0] in {64, 66, 68})  # noqa: PLR2004 - the header
+
+
 def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4))
     except (binascii.Error, ValueError):
-        raise Unsuited("The camera's parameter sets can't be read.") from None
+        return b""
 
 
 def _aac(config: bytes) -> tuple[int, int, int]:

@@ -54,7 +54,7 @@ class Pictures(ABC):
         """Access units of which packets are missing."""
         self._key = _DOLLAR << 8 | channel
         self._payload_type = payload_type
-        self._clock = clock
+        self.clock = clock
         self._expected = -1
         self._time = -1
         self._is_marked = False
@@ -242,7 +242,7 @@ class Pictures(ABC):
             AccessUnit(
                 is_video=True,
                 data=b"".join(self._pieces),
-                ticks=self._clock.ticks(self._time),
+                ticks=self.clock.ticks(self._time),
                 is_keyframe=self._is_keyframe,
                 parameter_sets=tuple(self._sets),
                 is_damaged=self._is_damaged,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from recorder.errors import StreamEnded
 from recorder.rtsp.messages import Message, NotRtspError, read_message
 from recorder.rtsp.pictures import Pictures
-from recorder.rtsp.rtcp import BYE, packet_types
+from recorder.rtsp.rtcp import SenderReport, packets
 from recorder.rtsp.sounds import Sounds
 from recorder.rtsp.units import AccessUnit
 
@@ -19,11 +19,15 @@ class Playing:
     """Fed with what comes; knows nothing of sockets."""
 
     def __init__(
-        self, tracks: dict[int, Pictures | Sounds], reports: set[int], heard: Callable[[Message], None]
+        self, tracks: dict[int, Pictures | Sounds], reports: dict[int, int], heard: Callable[[Message], None]
     ) -> None:
-        """`tracks` by their channel, `reports` are those of RTCP, `heard` is told every RTSP message."""
+        """`tracks` by their channel; `reports` has, by the channel of their RTCP, that of the track.
+
+        `heard` is told every RTSP message.
+        """
         self._tracks = tracks
         self._pictures = [track for track in tracks.values() if isinstance(track, Pictures)]
+        self._sounds = [track for track in tracks.values() if isinstance(track, Sounds)]
         self._reports = reports
         self._heard = heard
         self._ended: set[int] = set()
@@ -85,10 +89,17 @@ class Playing:
         return at
 
     def _report(self, data: bytes, start: int, stop: int) -> None:
-        if BYE in packet_types(data, start, stop):
-            self._ended.add(data[start - 3])
-            if self._ended == self._reports:
-                raise StreamEnded("The camera ended the stream.")
+        channel = data[start - 3]
+        track = self._tracks[self._reports[channel]]
+        for packet in packets(data, start, stop):
+            if isinstance(packet, SenderReport):
+                track.clock.reported(packet.ntp, packet.time)
+            else:
+                self._ended.add(channel)
+        for sound in self._sounds:
+            sound.clock.follow(self._pictures[0].clock)
+        if len(self._ended) == len(self._reports):
+            raise StreamEnded("The camera ended the stream.")
 
     def _between(self, data: bytes, at: int) -> int | None:
         """Takes a message between frames; where it ends. None while it is incomplete."""

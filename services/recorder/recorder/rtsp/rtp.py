@@ -5,6 +5,9 @@ import struct
 _HEADER = struct.Struct(">BBHI")
 _FIXED_BYTES = 12
 _VERSION = 2
+_NEARBY_SECONDS = 10.0
+"""Sound and picture that are further apart are so by mistake."""
+_NOTICED_SECONDS = 0.04
 _HALF, _WHOLE = 1 << 31, 1 << 32
 
 
@@ -36,21 +39,45 @@ class TrackClock:
 
     def __init__(self, clock_hz: int, origin: int | None = None) -> None:
         """`origin` is the timestamp of the session's beginning, where the camera told it (RTP-Info)."""
-        self._nearby = 10 * clock_hz
+        self.clock_hz = clock_hz
         self._origin = origin
         self._last: int | None = None
         self._ticks = 0
+        self._report: tuple[int, int] | None = None
 
     def ticks(self, time: int) -> int:
         """The place of a timestamp, which is taken to be less than half a cycle from the one before."""
         if self._last is None:
             # Some cameras name an origin that has nothing to do with what they send.
             started = 0 if self._origin is None else _signed(time - self._origin)
-            self._ticks = started if abs(started) <= self._nearby else 0
+            self._ticks = started if abs(started) <= _NEARBY_SECONDS * self.clock_hz else 0
         else:
             self._ticks += _signed(time - self._last)
         self._last = time
         return self._ticks
+
+    def reported(self, ntp: int, time: int) -> None:
+        """What the camera's clock showed (in seconds, with 32 bits behind the point) at a timestamp of this track."""
+        self._report = ntp, time
+
+    def follow(self, leader: "TrackClock") -> None:
+        """Shift this scale so that what happened at once is at one place in both, as far as the camera reported it.
+
+        Sound and picture of many cameras drift apart; a shift that nobody would notice is left out.
+        """
+        mine, theirs = self.reported_seconds(), leader.reported_seconds()
+        if mine is None or theirs is None:
+            return
+        error = theirs - mine
+        if _NOTICED_SECONDS < abs(error) < _NEARBY_SECONDS:
+            self._ticks += round(error * self.clock_hz)
+
+    def reported_seconds(self) -> float | None:
+        """Where this scale was when the camera's clock began."""
+        if self._report is None or self._last is None:
+            return None
+        ntp, time = self._report
+        return (self._ticks + _signed(time - self._last)) / self.clock_hz - ntp / (1 << 32)
 
 
 def _signed(difference: int) -> int:

@@ -51,7 +51,7 @@ class Session:
         self._source = secrets.randbits(32)
         self._unsent = b""
         tracks = {each.channel: _depacketizer(each) for each in agreement.tracks}
-        self._playing = Playing(tracks, {each.reports_channel for each in agreement.tracks}, self._heard)
+        self._playing = Playing(tracks, {each.reports_channel: each.channel for each in agreement.tracks}, self._heard)
 
     @classmethod
     def open(cls, url: str, *, with_audio: bool = True, open_seconds: float = 10.0) -> Self:

@@ -19,7 +19,7 @@ class Sounds(ABC):
         """Packets after which one is missing."""
         self._key = _DOLLAR << 8 | channel
         self._payload_type = payload_type
-        self._clock = clock
+        self.clock = clock
         self._expected = -1
 
     def take(self, data: bytes, view: memoryview, at: int, end: int, units: list[AccessUnit]) -> int:
@@ -44,7 +44,7 @@ class Sounds(ABC):
         self._expected = sequence + 1 & _MODULO_16
         begin, end = found
         if begin < end:
-            self._payload(bytes(view[begin:end]), self._clock.ticks(time), is_damaged, units)
+            self._payload(bytes(view[begin:end]), self.clock.ticks(time), is_damaged, units)
 
     @abstractmethod
     def _payload(self, content: bytes, ticks: int, is_damaged: bool, units: list[AccessUnit]) -> None:
