@@ -1,6 +1,7 @@
 """The recorder's own endpoints, for people and monitors on the same box."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -27,6 +28,36 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 def local_api(status: Status, cameras: Cameras, *, allowed_hosts: tuple[str, ...], version: str) -> FastAPI:
     """The endpoints. Calls under another name than `allowed_hosts` and loopback's are refused (DNS rebinding)."""
+    app = _app(allowed_hosts, version)
+    app.include_router(_reading(status, version))
+    app.include_router(_recording(cameras))
+    return app
+
+
+def waiting_api(document: Callable[[], dict[str, Any]], *, allowed_hosts: tuple[str, ...], version: str) -> FastAPI:
+    """The endpoints of a recorder that can't use its folder yet: `document` is its whole status."""
+    app = _app(allowed_hosts, version)
+
+    @app.get("/health", summary="Whether the recorder runs")
+    async def health() -> dict[str, str]:
+        return _healthy(version)
+
+    @app.get("/status", summary="What the recorder waits for")
+    async def status() -> dict[str, Any]:
+        return document()
+
+    @app.api_route("/{path:path}", methods=["GET", "POST"], include_in_schema=False)
+    async def later(path: str) -> Response:  # noqa: ARG001 - any
+        return JSONResponse({"detail": document()["problems"][0]}, HTTPStatus.SERVICE_UNAVAILABLE)
+
+    return app
+
+
+def _healthy(version: str) -> dict[str, str]:
+    return {"status": "healthy", "service": "camfleet recorder", "version": version}
+
+
+def _app(allowed_hosts: tuple[str, ...], version: str) -> FastAPI:
     # Swagger UI from this process: the box may have no internet, and should not call strangers' hosts if it has.
     app = FastAPIOffline(
         title="camfleet recorder",
@@ -38,8 +69,6 @@ def local_api(status: Status, cameras: Cameras, *, allowed_hosts: tuple[str, ...
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, *allowed_hosts], www_redirect=False)
 
     app.add_exception_handler(RecorderError, _explain)
-    app.include_router(_reading(status, version))
-    app.include_router(_recording(cameras))
     return app
 
 
@@ -52,7 +81,7 @@ def _reading(status: Status, version: str) -> APIRouter:
 
     @router.get("/health", summary="Whether the recorder runs")
     async def health() -> dict[str, str]:
-        return {"status": "healthy", "service": "camfleet recorder", "version": version}
+        return _healthy(version)
 
     @router.get("/status", summary="Everything about this recorder")
     async def show_status() -> dict[str, Any]:

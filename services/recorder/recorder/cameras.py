@@ -25,7 +25,7 @@ from recorder.disk_failures import DISK_ERRORS, disk_failure
 from recorder.durability import Syncer
 from recorder.errors import AlreadyRecording, UnknownCamera
 from recorder.journal import Journal
-from recorder.last_run import LastRun
+from recorder.last_run import HeldUp, LastRun
 from recorder.manual import ByHand
 from recorder.preroll import share_of
 from recorder.sealing import Sealer
@@ -92,9 +92,13 @@ class Cameras:
         clock_error: ClockError | None = None,
         syncer: Syncer | None = None,
         capturing: Capturing | None = None,
+        held_up: HeldUp | None = None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_change` is called from other threads when the spool holds something new to upload or to report."""
+        """`held_up`: for how long the folder kept the recorder waiting when it was started.
+
+        `on_change` is called from other threads when the spool holds something new to upload or to report.
+        """
         self._spool = spool
         self._clock = clock or SystemClock()
         self._clock_error = clock_error or ClockError(self._clock)
@@ -106,7 +110,7 @@ class Cameras:
         self._by_hand = ByHand(self._capturing.post_roll)
         self._known: dict[object, datetime] = {}
         self._cameras: dict[UUID, _Camera] = {}
-        self._last_run = LastRun(spool)
+        self._last_run = LastRun(spool, held_up)
         self._accounted_at: datetime | None = None
         self._changed = asyncio.Event()
         self.trouble = ""

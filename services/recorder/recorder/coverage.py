@@ -74,8 +74,8 @@ class Coverage:
 
     def reason(self) -> str:
         """Why nothing comes just now; empty while footage does, or isn't due."""
-        with self._lock:
-            return "" if self._missing_since is None else self._detail
+        # Without the lock, which is held while a row is written: who asks must not wait for the disk.
+        return "" if self._missing_since is None else self._detail
 
     def flush(self, now: datetime, at_least: timedelta = SMALLEST) -> None:
         """Write down what is missing until now, if that is long enough; the gap stays open."""

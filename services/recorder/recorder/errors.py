@@ -86,6 +86,10 @@ class SpoolError(RecorderError):
     """The recorder's disk can't be used."""
 
 
+class FolderUnusable(SpoolError):
+    """The disk under the recorder's own folder fails: full, broken, read-only or away. A person mends it."""
+
+
 class SpoolBusy(SpoolError):
     """Another recorder uses the directory: stop it, or give this one a directory of its own."""
 

@@ -1,19 +1,30 @@
 """What the last run of the recorder left, and what this one leaves for the next."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from camfleet_contract.configuration import RecorderConfig
 from camfleet_contract.messages import Interval
+from recorder.errors import DiskFailed
 from recorder.outages import boot_id, outages, why_down
 from recorder.recovery import recover
 from recorder.spool import Recording, Spool
 
 
+@dataclass(frozen=True, slots=True)
+class HeldUp:
+    """Since when the recorder was up and could not use its folder, and why."""
+
+    since: datetime
+    failure: DiskFailed
+
+
 class LastRun:
     """Put in order once, before anything is recorded."""
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, held_up: HeldUp | None = None) -> None:
         self._spool = spool
+        self._held_up = held_up
         self._cause = why_down(spool.last_boot(), boot_id())
         self._interrupted: list[Recording] = []
         self._is_recovered = self._is_accounted = False
@@ -48,6 +59,12 @@ class LastRun:
         alive = self._spool.last_alive()
         if alive is not None and alive < began:
             footage = self._spool.segments.last_footage()
-            down = Interval(start=alive, end=began)
-            self._spool.gaps.add(outages(config, self._interrupted, footage, down, self._cause))
+            since = began if self._held_up is None else min(max(self._held_up.since, alive), began)
+            if alive < since:
+                down = Interval(start=alive, end=since)
+                self._spool.gaps.add(outages(config, self._interrupted, footage, down, self._cause))
+            if self._held_up is not None and since < began:
+                waited, failure = Interval(start=since, end=began), self._held_up.failure
+                told = outages(config, self._interrupted, footage, waited, failure.cause, str(failure))
+                self._spool.gaps.add(told)
         self._spool.mark_alive(began)

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,10 @@ def logging_to(folder: Path, *, level: str, form: str, secrets: tuple[str, ...] 
     complaint = ""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = logging.handlers.RotatingFileHandler(
-            folder / "client.log", maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", delay=True
-        )
-        handlers.append(_handler(file, _json(), before))
     except OSError as error:
         complaint = str(error)
+    file = _LogFile(folder / "client.log", maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", delay=True)
+    handlers.append(_handler(file, _json(), before))
     root = logging.getLogger()
     kept = root.handlers[:], root.level, logging.raiseExceptions
     listener = logging.handlers.QueueListener(waiting, *handlers)
@@ -127,6 +126,14 @@ def _handler(handler: logging.Handler, renderer: Processor, before: list[Process
         )
     )
     return handler
+
+
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """Writes as soon as its folder can be had, which after a start on a broken disk may be much later."""
+
+    def _open(self) -> TextIOWrapper:
+        Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+        return super()._open()
 
 
 class _Enqueue(logging.handlers.QueueHandler):

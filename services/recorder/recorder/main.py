@@ -7,7 +7,8 @@ import signal
 import sqlite3
 import sys
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
@@ -26,8 +27,9 @@ from recorder.clock_error import ClockError
 from recorder.config import ConfigSync
 from recorder.config_cache import ConfigCache
 from recorder.control_plane import connected
-from recorder.errors import ControlPlaneError, SpoolError
+from recorder.errors import ControlPlaneError
 from recorder.heartbeat import Heartbeats
+from recorder.held_up import Waiting
 from recorder.link import Link
 from recorder.local_server import LocalServer, listening
 from recorder.offers import Offers
@@ -36,7 +38,9 @@ from recorder.reports import Reports
 from recorder.retention import Reserve, Retention, disk_space
 from recorder.settings import Settings, UploadOrder
 from recorder.spool import Spool
+from recorder.spool.spool import unusable
 from recorder.status import Status
+from recorder.stock import Stock
 from recorder.storage.choice import chosen_store
 from recorder.stream import Transport
 from recorder.uploads import Uploads
@@ -50,6 +54,7 @@ GIB = 1024**3
 HARD_STOP_SECONDS = 9.5
 CAMERAS_STOP_SECONDS = 8.2
 LAST_REPORTS_SECONDS = 1.0
+_THREADS = 32
 SESSIONS_AHEAD = 4
 """Brokered upload sessions that are asked for ahead, for each upload at a time."""
 
@@ -58,11 +63,27 @@ async def run(settings: Settings) -> None:
     """The whole program, until SIGTERM or SIGINT. Raises `SpoolError` or `PortTaken` if it can't start."""
     stop, clock, vault = _stop_signal(), SystemClock(), Vault(settings.secrets_key or settings.client_token)
     link, base = Link(clock.now), settings.recording_base_dir
-    with _spool(base) as spool, listening(settings.status_host, settings.status_port) as listener:
+    hosts = (*settings.status_allowed_hosts, settings.status_host)
+    # More than the loop's few: what waits for a disk that stands still must not keep the signs of life waiting.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "work"))
+    with listening(settings.status_host, settings.status_port) as listener:
         async with (
             connected(settings.backend_api_url, settings.client_token, link) as control_plane,
             chosen_store(settings) as store,
+            contextlib.AsyncExitStack() as opened,
         ):
+            waiting = Waiting(
+                partial(_spool, base),
+                clock=clock,
+                stop=stop,
+                version=VERSION,
+                allowed_hosts=hosts,
+                heartbeat_interval=timedelta(seconds=settings.heartbeat_interval_seconds),
+            )
+            spool = await waiting.opened(listener, control_plane)
+            if spool is None:
+                return
+            opened.callback(spool.close)
             clock_error = ClockError(clock)
             newest_first, wake = settings.upload_order is UploadOrder.NEWEST, _Wake()
             cameras = Cameras(
@@ -71,6 +92,7 @@ async def run(settings: Settings) -> None:
                 capturing=_capturing(settings),
                 on_change=wake.from_a_thread,
                 clock_error=clock_error,
+                held_up=waiting.held_up,
             )
             config = ConfigSync(
                 control_plane,
@@ -110,8 +132,10 @@ async def run(settings: Settings) -> None:
             reports = Reports(control_plane, spool, offers, clock=clock)
             wake.whom = (reports.wake, uploads.wake)
             shown = settings.store or "brokered"
-            problems = Problems(clock, spool, link, config, cameras, uploads, retention, clock_error)
-            status = Status(VERSION, clock.now(), clock, spool, link, config, cameras, uploads, problems, shown, base)
+            stock = Stock(spool, clock)
+            problems = Problems(clock, stock, link, config, cameras, uploads, retention, clock_error)
+            recorder_id, now = spool.recorder_id, clock.now()
+            status = Status(VERSION, now, clock, recorder_id, stock, link, config, cameras, uploads, problems, shown)
             heartbeats = Heartbeats(
                 control_plane,
                 status.vitals,
@@ -122,7 +146,6 @@ async def run(settings: Settings) -> None:
                 boot_id=uuid7(),
                 on_config_changed=config.poke,
             )
-            hosts = (*settings.status_allowed_hosts, settings.status_host)
             api = local_api(status, cameras, allowed_hosts=hosts, version=VERSION)
             log.info("recorder_started", version=VERSION, store=shown, folder=str(base), pid=os.getpid())
             await config.start_from_cache()
@@ -190,23 +213,16 @@ def _give_up_waiting() -> None:
     os._exit(1)
 
 
-@contextlib.contextmanager
-def _spool(base: Path) -> Iterator[Spool]:
+def _spool(base: Path) -> Spool:
     spool = Spool.open(base)
-    try:
-        _make_folders(base)
-        yield spool
-    finally:
-        spool.close()
-
-
-def _make_folders(base: Path) -> None:
     try:
         for folder in ("cache", "pending_uploads"):
             (base / folder).mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise SpoolError(f"{base} can't be used: {error.strerror}. Set RECORDING_BASE_DIR.") from None
+        spool.close()
+        raise unusable(base, error) from error
     _close_to_others(base)
+    return spool
 
 
 def _close_to_others(base: Path) -> None:

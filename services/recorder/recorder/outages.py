@@ -28,22 +28,21 @@ def outages(
     last_footage: Mapping[UUID, datetime],
     down: Interval,
     cause: GapCause,
+    detail: str = "",
 ) -> list[MissedFootage]:
     """The gaps of a stretch `down`, from the moment until which all was accounted for to the start of this run.
 
     `interrupted` are the recordings that were open: manual ones are in no configuration.
     """
     manual = [_manual_run(recording) for recording in interrupted if recording.schedule_id is None]
-    gaps = []
+    told, gaps = detail or _REASONS.get(cause, ""), []
     for camera_id, runs in runs_between(config, down, [run for run in manual if run is not None]).items():
         since = max(down.start, last_footage.get(camera_id, down.start))
         for run in runs:
             start, end = max(run.start, since), min(run.end, down.end)
             # However short: nothing comes yet, so that the gap goes on under another cause.
             if end - start >= SMALLEST or start < end == down.end:
-                gaps.append(
-                    MissedFootage(uuid7(), camera_id, run.schedule_id, None, start, end, cause, _REASONS.get(cause, ""))
-                )
+                gaps.append(MissedFootage(uuid7(), camera_id, run.schedule_id, None, start, end, cause, told))
     return gaps
 
 

@@ -10,10 +10,9 @@ from recorder.cameras import Cameras
 from recorder.clock import Clock
 from recorder.clock_error import ClockError
 from recorder.config import ConfigSync
-from recorder.errors import SpoolError
 from recorder.link import Link, LinkCondition
 from recorder.retention import Retention
-from recorder.spool import Spool
+from recorder.stock import Holdings, Stock
 from recorder.uploads import Uploads
 from recorder.wanted import unknown_zones
 
@@ -38,12 +37,12 @@ class Trouble:
 
 
 class Problems:
-    """Asks the parts of the recorder. Any thread may call; every call may wait for the disk."""
+    """Asks the parts of the recorder. Any thread may call; a call may take some seconds."""
 
     def __init__(
         self,
         clock: Clock,
-        spool: Spool,
+        stock: Stock,
         link: Link,
         config: ConfigSync,
         cameras: Cameras,
@@ -52,7 +51,7 @@ class Problems:
         clock_error: ClockError,
     ) -> None:
         self._clock = clock
-        self._spool = spool
+        self._stock = stock
         self._link = link
         self._config = config
         self._cameras = cameras
@@ -80,10 +79,9 @@ class Problems:
 
     def _troubles(self) -> Iterator[Trouble]:
         """The gravest first."""
-        try:
-            self._spool.check_disk()
-        except SpoolError as error:
-            yield Trouble("disk_missing", str(error))
+        held = self._stock.holdings()
+        if held.missing:
+            yield Trouble("disk_missing", held.missing)
         else:
             if self._cameras.trouble:
                 yield Trouble("recording_hindered", self._cameras.trouble)
@@ -97,7 +95,12 @@ class Problems:
             )
         if self._retention.error:
             yield Trouble("retention_failed", f"local files can't be deleted: {self._retention.error}")
-        yield from self._store_troubles()
+        if held.unreadable:
+            yield Trouble("spool_unreadable", f"the recorder's own database can't be read: {held.unreadable}")
+        if held.late_seconds:
+            text = f"the recorder's disk has not answered for {held.late_seconds:.0f} s: some of this is older"
+            yield Trouble("disk_slow", text, key="-")
+        yield from self._store_troubles(held)
         yield from self._config_troubles()
         off = self._clock_error.now()
         if off is not None and abs(off) > CLOCK_TOLERANCE:
@@ -107,11 +110,11 @@ class Problems:
                 "clock_wrong", f"this machine's clock is {seconds:.0f} s {side} the control plane's: check NTP", key="-"
             )
 
-    def _store_troubles(self) -> Iterator[Trouble]:
+    def _store_troubles(self, held: Holdings) -> Iterator[Trouble]:
         store = self._uploads.state
         if store.error:
             yield Trouble("store_unusable", f"uploads: {store.error}", store.since)
-        for reason, count in self._spool.segments.refusals().items():
+        for reason, count in held.refusals.items():
             if reason != store.error:
                 waiting = "1 segment waits" if count == 1 else f"{count} segments wait"
                 yield Trouble("segments_refused", f"{waiting}: {reason}", key=reason)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from camfleet_contract.configuration import Schedule
 from camfleet_contract.heartbeats import Backlog, Disk
@@ -15,8 +15,7 @@ from recorder.config import ConfigSync
 from recorder.heartbeat import Vitals
 from recorder.link import Link, LinkCondition
 from recorder.problems import Problems
-from recorder.retention import disk_space
-from recorder.spool import Spool
+from recorder.stock import Stock
 from recorder.uploads import Uploads
 
 
@@ -27,7 +26,8 @@ class Status:
     version: str
     started_at: datetime
     clock: Clock
-    spool: Spool
+    recorder_id: UUID
+    stock: Stock
     link: Link
     config: ConfigSync
     cameras: Cameras
@@ -35,34 +35,25 @@ class Status:
     problems: Problems
     store: str
     """Where segments go: a folder, a bucket, or `brokered`."""
-    data_folder: Path
 
     def vitals(self) -> Vitals:
         """What a heartbeat tells; blocks."""
-        backlog, config = self.spool.segments.backlog(), self.config.state.config
+        held, config = self.stock.holdings(), self.config.state.config
         last = self.uploads.state.last_upload
         return Vitals(
             active_recordings=len(self.cameras.active()),
             cameras=tuple(self.cameras.states()),
-            backlog=Backlog(segments=backlog.segments, bytes=backlog.size_bytes, oldest=backlog.oldest),
-            disk=self.disk(),
+            backlog=Backlog(segments=held.backlog.segments, bytes=held.backlog.size_bytes, oldest=held.backlog.oldest),
+            disk=Disk(total_bytes=held.space.total_bytes, free_bytes=held.space.free_bytes) if held.space else None,
             last_upload=last.isoformat() if last else None,
             upload_bytes_per_second=round(self.uploads.rate.per_second(), 1),
             config_revision=config.revision if config else None,
             problems=tuple(self.problems.own()),
         )
 
-    def disk(self) -> Disk | None:
-        """The data disk; None while it is away."""
-        try:
-            space = disk_space(self.data_folder)
-        except OSError:
-            return None
-        return Disk(total_bytes=space.total_bytes, free_bytes=space.free_bytes)
-
     def document(self) -> dict[str, Any]:
         """The whole, with the predecessor's keys first; blocks."""
-        vitals, problems = self.vitals(), self.problems.all()
+        vitals, problems, held = self.vitals(), self.problems.all(), self.stock.holdings()
         config, link, uploads = self.config.state, self.link.state, self.uploads.state
         names = {camera.id: camera.name for camera in config.config.cameras} if config.config else {}
         return {
@@ -85,7 +76,7 @@ class Status:
                 "error_since": uploads.since,
                 "last_upload": uploads.last_upload,
                 "uploaded_segments": uploads.uploaded,
-                "refusals": self.spool.segments.refusals(),
+                "refusals": held.refusals,
                 "upload_bytes_per_second": vitals.upload_bytes_per_second,
             },
             "recording_info": [
@@ -110,9 +101,9 @@ class Status:
             },
             "camera_states": [state.model_dump(mode="json") for state in vitals.cameras],
             "backlog": vitals.backlog.model_dump(mode="json"),
-            "segments": {state.value: count for state, count in self.spool.segments.counts().items()},
+            "segments": {state.value: count for state, count in held.counts.items()},
             "disk": vitals.disk.model_dump() if vitals.disk else None,
-            "recorder_id": self.spool.recorder_id,
+            "recorder_id": self.recorder_id,
             "version": self.version,
             "started_at": self.started_at,
             "now": self.clock.now(),
@@ -125,7 +116,7 @@ class Status:
 
     def metrics(self) -> str:
         """The same in Prometheus' text format; blocks. https://prometheus.io/docs/instrumenting/exposition_formats/"""
-        vitals, counts = self.vitals(), self.spool.segments.counts()
+        vitals, counts = self.vitals(), self.stock.holdings().counts
         oldest = vitals.backlog.oldest
         single = {
             "recorder_up": 1,

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import overload
@@ -99,16 +99,17 @@ class Database:
         self._lock = threading.RLock()
         self._reading = threading.Lock()
         self._wal = path.with_name(f"{path.name}-wal")
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-        self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.execute("PRAGMA foreign_keys = ON")
-        self._connection.execute("PRAGMA journal_size_limit = 8388608")
-        self._migrate(path)
-        self._reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-        self._reader.row_factory = sqlite3.Row
-        self._reader.execute("PRAGMA query_only = ON")
+        with ExitStack() as undo:
+            self._connection = _connected(path)
+            undo.callback(self._connection.close)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA foreign_keys = ON")
+            self._connection.execute("PRAGMA journal_size_limit = 8388608")
+            self._migrate(path)
+            self._reader = _connected(path)
+            self._reader.execute("PRAGMA query_only = ON")
+            undo.pop_all()
 
     @contextmanager
     def hasty_transaction(self) -> Iterator[sqlite3.Connection]:
@@ -173,7 +174,6 @@ class Database:
     def _migrate(self, path: Path) -> None:
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         if version > len(_MIGRATIONS):
-            self._connection.close()
             raise SpoolTooNew(
                 f"{path} has schema {version}, this recorder knows {len(_MIGRATIONS)}: "
                 "a newer recorder wrote it; install that version again."
@@ -181,6 +181,12 @@ class Database:
         for number, migration in enumerate(_MIGRATIONS[version:], start=version + 1):
             # DDL is transactional in SQLite: a power cut in here leaves the version before.
             self._connection.executescript(f"BEGIN IMMEDIATE; {migration} PRAGMA user_version = {number}; COMMIT;")
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    connection.row_factory = sqlite3.Row
+    return connection
 
 
 @overload

@@ -1,5 +1,7 @@
 """The spool as a whole: one folder, one lock, one database, and what they say of the last run."""
 
+import sqlite3
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -7,7 +9,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from recorder.errors import SpoolError
+from recorder.disk_failures import disk_failure, may_pass
+from recorder.errors import FolderUnusable, SpoolError
 from recorder.spool.database import Database
 from recorder.spool.directory import Lock, Marker
 from recorder.spool.gaps import Gaps
@@ -41,22 +44,25 @@ class Spool:
     def open(cls, base: Path) -> Self:
         """Take the folder, making what is missing.
 
-        SpoolBusy if another recorder has it, SpoolTooNew, SpoolError if it can't be written. A missing data disk is
-        no error here: the recorder is to run and say so; `check_disk` tells.
+        SpoolBusy if another recorder has it, SpoolTooNew, FolderUnusable while its disk fails, SpoolError if it can't
+        be written for another reason. A missing data disk is no error here: the recorder is to run and say so;
+        `check_disk` tells.
         """
         try:
             base.mkdir(parents=True, exist_ok=True)
             lock = Lock(base / _LOCK)
         except OSError as error:
-            raise SpoolError(f"{base} can't be used: {error.strerror}. Set RECORDING_BASE_DIR.") from error
-        try:
-            return cls(base, lock, Database(base / _DATABASE))
-        except OSError as error:
-            lock.release()
-            raise SpoolError(f"{base} can't be written: {error.strerror}. Set RECORDING_BASE_DIR.") from error
-        except BaseException:
-            lock.release()
-            raise
+            raise unusable(base, error) from error
+        with ExitStack() as undo:
+            undo.callback(lock.release)
+            try:
+                database = Database(base / _DATABASE)
+                undo.callback(database.close)
+                spool = cls(base, lock, database)
+            except (OSError, sqlite3.Error) as error:
+                raise unusable(base, error) from error
+            undo.pop_all()
+            return spool
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -91,6 +97,13 @@ class Spool:
     def mark_boot(self, boot_id: str) -> None:
         """A run begins; the empty string says that it ended in order."""
         self._database.set_fact("boot", boot_id)
+
+
+def unusable(base: Path, error: OSError | sqlite3.Error) -> SpoolError:
+    """What to say of a folder that can't be used for this reason."""
+    if may_pass(error):
+        return FolderUnusable(f"{base} can't be used. {disk_failure(error)}")
+    return SpoolError(f"{base} can't be used: {getattr(error, 'strerror', None) or error}. Set RECORDING_BASE_DIR.")
 
 
 def _own_id(database: Database) -> UUID:
