@@ -15,9 +15,8 @@ from camfleet_contract.heartbeats import CameraCondition
 from camfleet_contract.recordings import RecordingStatus
 from recorder.audio import AudioPolicy
 from recorder.cameras import Cameras, Capturing
-from recorder.capture import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, REFUSED_RETRY_SECONDS, retry_seconds
 from recorder.coverage import SMALLEST
-from recorder.errors import AlreadyRecording, CameraUnreachable, PasswordRefused, UnknownCamera
+from recorder.errors import AlreadyRecording, UnknownCamera
 from recorder.spool import SegmentState, Spool
 from tests.recorder.rig import always, camera, config, once, running, sealed, whole_second
 from tests.recorder.waiting import until
@@ -97,15 +96,6 @@ async def test_a_refused_password_is_not_tried_again_until_it_is_corrected(spool
             cameras.apply(config(always(right)))
             await until(lambda: condition(cameras) is CameraCondition.RECORDING, seconds=10)
     assert all("wr0ng" not in gap.detail for gap in spool.gaps.to_report(datetime.now(UTC)))
-
-
-def test_the_waits_grow_and_are_capped_and_a_lock_out_is_avoided() -> None:
-    gone = CameraUnreachable("")
-    waits = [retry_seconds(failures, gone, 0.5) for failures in range(1, 12)]
-    assert waits == sorted(waits)
-    assert FIRST_RETRY_SECONDS <= waits[0] <= 2
-    assert waits[-1] <= LAST_RETRY_SECONDS
-    assert retry_seconds(1, PasswordRefused(""), 0.0) == REFUSED_RETRY_SECONDS == 300
 
 
 async def test_an_unreachable_camera_fails_its_recording_and_the_whole_window_is_a_gap(spool: Spool) -> None:

@@ -1,6 +1,7 @@
 """All cameras together: what runs is kept equal to what is wanted."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
@@ -79,6 +80,8 @@ class _Camera:
 
     journal: Journal
     capture: Capture | None = None
+    gone: threading.Event | None = None
+    """Set when the capture that was stopped last has let go of the camera."""
 
 
 class Cameras:
@@ -267,6 +270,7 @@ class Cameras:
                 transport=self._capturing.transport,
                 open_seconds=self._capturing.open_seconds,
                 read_seconds=self._capturing.read_seconds,
+                after=camera.gone,
             )
             return
         camera.capture.plan = plan
@@ -288,7 +292,7 @@ class Cameras:
         camera = self._cameras[camera_id]
         if camera.capture is not None:
             camera.capture.stop()
-            camera.capture = None
+            camera.gone, camera.capture = camera.capture.gone, None
         if camera.journal.run is not None:
             camera.journal.finish(self._status(camera.journal.run))
         if run is None:

@@ -9,30 +9,21 @@ from datetime import datetime
 import structlog
 
 from camfleet_contract.heartbeats import CameraCondition
+from recorder.absence import returned
 from recorder.audio import AudioPolicy
 from recorder.disk_failures import DISK_ERRORS, disk_failure
-from recorder.errors import CameraError, PasswordRefused
+from recorder.errors import CameraError, CameraUnreachable, StreamEnded, StreamStalled
 from recorder.journal import Journal
+from recorder.retries import failures_in_a_row, retry_seconds
 from recorder.segments import Tracks
 from recorder.stream import OPEN_SECONDS, READ_SECONDS, CameraStream, Transport
 from recorder.take import Plan, Take
 
-FIRST_RETRY_SECONDS = 1.0
-LAST_RETRY_SECONDS = 30.0
-REFUSED_RETRY_SECONDS = 300.0
-"""After a wrong password: cameras lock the account of whoever keeps asking."""
-_HEALTHY_SECONDS = 30.0
-_AT_EASE = {CameraCondition.IDLE, CameraCondition.RECORDING}
+_LEAVING_SECONDS = 60.0
+"""Longer than libav may sit in an open or a read."""
+_AT_EASE = frozenset({CameraCondition.IDLE, CameraCondition.RECORDING})
 
 log = structlog.get_logger(__name__)
-
-
-def retry_seconds(failures: int, error: Exception, chance: float) -> float:
-    """How long to wait after so many failures in a row. `chance` in [0, 1) spreads the cameras of a site."""
-    if isinstance(error, PasswordRefused):
-        return REFUSED_RETRY_SECONDS
-    doubled = FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 10)
-    return float(min(LAST_RETRY_SECONDS, doubled) * (0.5 + 0.5 * chance) + FIRST_RETRY_SECONDS * 0.5)
 
 
 class Capture:
@@ -48,9 +39,13 @@ class Capture:
         transport: Transport = Transport.TCP,
         open_seconds: float = OPEN_SECONDS,
         read_seconds: float = READ_SECONDS,
+        after: threading.Event | None = None,
     ) -> None:
+        """Connects when `after` is set, the `gone` of this camera's capture before: one connection per stream."""
         self.plan = plan
         """May be replaced at any time, by any thread."""
+        self.gone = threading.Event()
+        """Set when nothing is connected any more and never will be."""
         self._url = url
         self._journal = journal
         self._policy = policy
@@ -61,12 +56,14 @@ class Capture:
         self._take: Take | None = None
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._reopen = threading.Event()
         self._condition = CameraCondition.CONNECTING
         self._since = journal.clock.now()
+        self._became = journal.clock.monotonic()
         self._reason = ""
         # A daemon: libav may sit in a read for seconds, after the segment has long been sealed from outside.
-        self._thread = threading.Thread(target=self._run, name=f"camera-{journal.camera_id}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._live, args=(after,), name=f"camera-{journal.camera_id}", daemon=True
+        )
         self._thread.start()
 
     @property
@@ -76,7 +73,6 @@ class Capture:
     def redirect(self, url: str) -> None:
         """The camera is elsewhere now, or has another password: connect there at once."""
         self._url = url
-        self._reopen.set()
         self._wake.set()
 
     def stop(self) -> None:
@@ -102,14 +98,24 @@ class Capture:
         """Condition, since when, and why."""
         return self._condition, self._since, self._reason
 
+    def _live(self, after: threading.Event | None) -> None:
+        try:
+            if after is not None and not after.wait(_LEAVING_SECONDS):
+                log.warning("camera_still_connected", camera_id=str(self._journal.camera_id))
+            self._run()
+        finally:
+            self.gone.set()
+
     def _run(self) -> None:
         failures = 0
+        url = self._url
         while not self._stopping.is_set():
-            began = self._journal.clock.monotonic()
-            self._reopen.clear()
             self._wake.clear()
+            if url != self._url:
+                failures, url = 0, self._url
+                self._become(CameraCondition.CONNECTING, "")
             try:
-                self._run_once()
+                self._run_once(url)
                 continue
             except DISK_ERRORS as error:
                 failure: Exception = disk_failure(error)
@@ -121,19 +127,25 @@ class Capture:
                 failure = error
             if self._stopping.is_set():
                 return
-            lasted = self._journal.clock.monotonic() - began
-            failures = 1 if lasted > _HEALTHY_SECONDS else failures + 1
+            failures = failures_in_a_row(failures, self._recorded_seconds())
             self._failed(failure)
-            self._wake.wait(retry_seconds(failures, failure, random.random()))  # noqa: S311  # spreads retries only
+            if self._waited(url, failure, failures):
+                failures = 0
 
-    def _run_once(self) -> None:
+    def _waited(self, url: str, failure: Exception, failures: int) -> bool:
+        """Leave the camera alone; whether it has come back meanwhile, which ends the wait."""
+        seconds = retry_seconds(failures, failure, random.random())  # noqa: S311  # spreads retries only
+        if isinstance(failure, (CameraUnreachable, StreamEnded, StreamStalled)):
+            return returned(url, seconds, self._wake)
+        self._wake.wait(seconds)
+        return False
+
+    def _run_once(self, url: str) -> None:
         """One connection, until it fails, moves or is stopped."""
-        if self._condition in {CameraCondition.IDLE, CameraCondition.RECORDING}:
+        if self._condition in _AT_EASE:
             self._become(CameraCondition.CONNECTING, "")
         open_seconds, read_seconds = self._timeouts
-        stream = CameraStream.open(
-            self._url, transport=self._transport, open_seconds=open_seconds, read_seconds=read_seconds
-        )
+        stream = CameraStream.open(url, transport=self._transport, open_seconds=open_seconds, read_seconds=read_seconds)
         monotonic = self._journal.clock.monotonic
         with closing(stream):
             take = Take(self._journal, Tracks(stream.video, stream.audio, self._policy), monotonic())
@@ -143,18 +155,22 @@ class Capture:
                 self._take = take
             try:
                 for packet in stream.packets():
-                    if self._stopping.is_set() or self._reopen.is_set():
+                    if self._stopping.is_set() or self._url != url:
                         return
                     with self._lock:
                         take.feed(packet, monotonic(), self.plan)
-                    if take.is_recording is not (self._condition is CameraCondition.RECORDING):
-                        self._become(CameraCondition.RECORDING if take.is_recording else CameraCondition.IDLE, "")
-                    elif not self.plan.is_due and self._condition not in _AT_EASE:
-                        self._become(CameraCondition.IDLE, "")
+                    condition = _flowing(take, self.plan, self._condition)
+                    if condition is not self._condition:
+                        self._become(condition, "")
             finally:
                 with self._lock:
                     take.end()
                     self._take = None
+
+    def _recorded_seconds(self) -> float:
+        """For how long the connection that just ended had been giving footage."""
+        is_recording = self._condition is CameraCondition.RECORDING
+        return self._journal.clock.monotonic() - self._became if is_recording else 0.0
 
     def _failed(self, failure: Exception) -> None:
         error = failure if isinstance(failure, CameraError) else CameraError("The recorder failed; see its log.")
@@ -179,5 +195,12 @@ class Capture:
 
     def _become(self, condition: CameraCondition, reason: str) -> None:
         if condition is not self._condition:
-            self._since = self._journal.clock.now()
+            self._since, self._became = self._journal.clock.now(), self._journal.clock.monotonic()
         self._condition, self._reason = condition, reason
+
+
+def _flowing(take: Take, plan: Plan, condition: CameraCondition) -> CameraCondition:
+    """What a camera is doing whose packets come: its first keyframe may be a minute away."""
+    if take.is_recording:
+        return CameraCondition.RECORDING
+    return CameraCondition.CONNECTING if plan.is_due and condition not in _AT_EASE else CameraCondition.IDLE

@@ -1,0 +1,76 @@
+"""Notices that a camera which didn't answer answers again, so that nobody waits longer for it than it was away."""
+
+import select
+import socket
+import threading
+import time
+from urllib.parse import urlsplit
+
+_LOOK_SECONDS = 1.0
+"""Between two looks, and for what counts as prompt."""
+_WAKE_SECONDS = 0.25
+"""How soon a look ends when nobody wants to know any more."""
+_HOLD_SECONDS = 3.0
+"""A connection that was accepted and not answered is given up after this long: its camera may have lost power since."""
+_DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
+"""RFC 7826, 22.4.1; libav's too."""
+
+
+def returned(url: str, seconds: float, wake: threading.Event) -> bool:
+    """Waits, until `wake` or for so long; True as soon as the camera answers after it hadn't.
+
+    A look is a TCP connection and, where nothing is encrypted, an OPTIONS request without credentials: it starts no
+    session and locks no account. A camera that answers the first look is not away, and isn't looked at again: whatever
+    keeps it from giving footage, looking doesn't mend.
+    """
+    until = time.monotonic() + seconds
+    look = _Look.at(url)
+    was_away = False
+    while look is not None and (left := until - time.monotonic()) > 0 and not wake.is_set():
+        began = time.monotonic()
+        if look.is_answered(min(left, _HOLD_SECONDS), wake):
+            if was_away or time.monotonic() - began > _LOOK_SECONDS:
+                return True
+            break
+        was_away = True
+        wake.wait(min(until, began + _LOOK_SECONDS) - time.monotonic())
+    wake.wait(max(0.0, until - time.monotonic()))
+    return False
+
+
+class _Look:
+    """Whether an address answers just now."""
+
+    def __init__(self, host: str, port: int, request: bytes) -> None:
+        self._address = (host, port)
+        self._request = request
+        """Empty where being accepted has to do for an answer."""
+
+    @classmethod
+    def at(cls, url: str) -> "_Look | None":
+        """None for what is no RTSP address."""
+        try:
+            parts = urlsplit(url)
+            scheme, host = parts.scheme.lower(), parts.hostname
+            port = parts.port or _DEFAULT_PORTS.get(scheme)
+        except ValueError:
+            return None
+        if not host or port is None or scheme not in _DEFAULT_PORTS:
+            return None
+        place = f"[{host}]" if ":" in host else host
+        request = f"OPTIONS rtsp://{place}:{port}{parts.path or '/'} RTSP/1.0\r\nCSeq: 1\r\n\r\n"
+        return cls(host, port, request.encode("ascii", "replace") if scheme == "rtsp" else b"")
+
+    def is_answered(self, seconds: float, wake: threading.Event) -> bool:
+        try:
+            with socket.create_connection(self._address, timeout=min(seconds, _LOOK_SECONDS)) as connection:
+                return self._request == b"" or self._answers(connection, time.monotonic() + seconds, wake)
+        except (OSError, UnicodeError):
+            return False
+
+    def _answers(self, connection: socket.socket, until: float, wake: threading.Event) -> bool:
+        connection.sendall(self._request)
+        while time.monotonic() < until and not wake.is_set():
+            if select.select([connection], [], [], _WAKE_SECONDS)[0]:
+                return bool(connection.recv(1))
+        return False
