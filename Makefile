@@ -46,3 +46,11 @@ demo: setup ## Run everything on this machine with simulated cameras; DEMO_ARGS=
 bench: setup ## Measure speed and memory beside a reference; BENCH=prefix runs those whose name starts so
 	@tests/install-system-packages
 	@$(VENV)/bin/python -m bench $(BENCH)
+
+.PHONY: kills
+kills: setup ## Kill a recorder 200 times at random moments: what each costs; KILLS_ARGS="--times N --seed N"
+	@$(VENV)/bin/python -m trials kills $(KILLS_ARGS)
+
+.PHONY: power-cuts
+power-cuts: setup ## Cut the power of a recorder's disk at random moments (root, Linux); POWER_CUTS_ARGS as above
+	@$(VENV)/bin/python -m trials power-cuts $(POWER_CUTS_ARGS)

@@ -15,10 +15,11 @@ from uuid_utils.compat import uuid7
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.messages import Interval
 from camfleet_contract.recordings import RecordingStatus
+from recorder.last_run import LastRun
 from recorder.outages import outages, why_down
 from recorder.recovery import Recovered, recover
 from recorder.segments import SegmentWriter, Tracks
-from recorder.spool import Recording, SegmentState, Spool
+from recorder.spool import MissedFootage, Recording, SegmentState, Spool
 from tests.recorder.footage import make_clip, video_hashes
 from tests.recorder.rig import camera, config, once
 
@@ -32,7 +33,7 @@ from pathlib import Path
 import av
 from uuid_utils.compat import uuid7
 from recorder.segments import SegmentWriter, Tracks
-from recorder.spool import Recording, Spool
+from recorder.spool import MissedFootage, Recording, Spool
 clip, base = sys.argv[1:]
 spool = Spool.open(Path(base))
 now = datetime.now(UTC)
@@ -217,6 +218,19 @@ def test_due_time_without_the_recorder_is_a_gap_from_the_last_footage_on() -> No
     assert (gap.start, gap.end) == (footage[yard.id], down.end)
     assert gap.schedule_id == schedule.id
     assert gap.cause is GapCause.POWER_LOST
+
+
+def test_a_gap_that_was_told_is_not_told_again_when_the_footage_after_it_is_lost(spool: Spool) -> None:
+    yard = camera("rtsp://x/")
+    schedule = once(yard, NOON, NOON + timedelta(hours=1))
+    alive, back, start = (NOON + timedelta(seconds=seconds) for seconds in (600, 630, 640))
+    spool.mark_alive(alive)
+    told = MissedFootage(uuid7(), yard.id, schedule.id, None, alive, back, GapCause.CAMERA_UNREACHABLE, "It was off.")
+    spool.gaps.add([told])
+    spool.gaps.mark_reported([told.id])
+    LastRun(spool).put_in_order(config(schedule), start)
+    (gap,) = spool.gaps.to_report(start)
+    assert (gap.start, gap.end, gap.cause) == (back, start, GapCause.RECORDER_DOWN)
 
 
 def test_time_that_was_not_due_is_no_gap() -> None:

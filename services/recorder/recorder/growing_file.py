@@ -1,7 +1,10 @@
 """The file under a muxer's hands, written so that a disk that stands still makes one thread wait and no other."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+
+flush: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
 class GrowingFile:
@@ -11,9 +14,10 @@ class GrowingFile:
     stop every thread. Here the write itself lets go of the lock, wherever it is called from.
     """
 
-    def __init__(self, path: Path) -> None:
-        """OSError if it can't be made."""
+    def __init__(self, path: Path, flush: Callable[[int], None] = flush) -> None:
+        """`flush` makes what was written durable. OSError if it can't be made."""
         self.name = str(path)
+        self._flush = flush
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         self.closed = False
 
@@ -25,7 +29,14 @@ class GrowingFile:
         return len(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """As of any file."""
+        """As of any file.
+
+        Going back is how libav ends a file: it changes the head so that it points to the index behind the fragments.
+        A disk writes in whatever order it likes, and after a power cut with the new head and without the index nothing
+        of the segment could be read. So the index is on disk first.
+        """
+        if whence == os.SEEK_SET and offset < self.tell():
+            self._flush(self._descriptor)
         return os.lseek(self._descriptor, offset, whence)
 
     def tell(self) -> int:

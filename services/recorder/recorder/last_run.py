@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from camfleet_contract.configuration import RecorderConfig
 from camfleet_contract.messages import Interval
@@ -29,6 +30,8 @@ class LastRun:
         self._interrupted: list[Recording] = []
         self._is_recovered = self._is_accounted = False
         self._began: datetime | None = None
+        self._told_until = spool.gaps.told_until()
+        """By the last run."""
 
     def put_in_order(self, config: RecorderConfig, now: datetime) -> None:
         """Recover what is on the disk and account for the time until the first call.
@@ -58,13 +61,23 @@ class LastRun:
     def _account(self, config: RecorderConfig, began: datetime) -> None:
         alive = self._spool.last_alive()
         if alive is not None and alive < began:
-            footage = self._spool.segments.last_footage()
+            known = self._known_until()
             since = began if self._held_up is None else min(max(self._held_up.since, alive), began)
             if alive < since:
                 down = Interval(start=alive, end=since)
-                self._spool.gaps.add(outages(config, self._interrupted, footage, down, self._cause))
+                self._spool.gaps.add(outages(config, self._interrupted, known, down, self._cause))
             if self._held_up is not None and since < began:
                 waited, failure = Interval(start=since, end=began), self._held_up.failure
-                told = outages(config, self._interrupted, footage, waited, failure.cause, str(failure))
+                told = outages(config, self._interrupted, known, waited, failure.cause, str(failure))
                 self._spool.gaps.add(told)
         self._spool.mark_alive(began)
+
+    def _known_until(self) -> dict[UUID, datetime]:
+        """Per camera, the end of the last run's footage or of its last gap.
+
+        Footage may have begun after that gap and be lost: then its time is missing, and no more.
+        """
+        known = self._spool.segments.last_footage()
+        return known | {
+            camera_id: max(until, known.get(camera_id, until)) for camera_id, until in self._told_until.items()
+        }

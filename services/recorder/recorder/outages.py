@@ -25,19 +25,20 @@ _REASONS = {
 def outages(
     config: RecorderConfig,
     interrupted: Iterable[Recording],
-    last_footage: Mapping[UUID, datetime],
+    known_until: Mapping[UUID, datetime],
     down: Interval,
     cause: GapCause,
     detail: str = "",
 ) -> list[MissedFootage]:
     """The gaps of a stretch `down`, from the moment until which all was accounted for to the start of this run.
 
-    `interrupted` are the recordings that were open: manual ones are in no configuration.
+    `known_until` is, per camera, the end of its footage or of its last gap. `interrupted` are the recordings that were
+    open: manual ones are in no configuration.
     """
     manual = [_manual_run(recording) for recording in interrupted if recording.schedule_id is None]
     told, gaps = detail or _REASONS.get(cause, ""), []
     for camera_id, runs in runs_between(config, down, [run for run in manual if run is not None]).items():
-        since = max(down.start, last_footage.get(camera_id, down.start))
+        since = max(down.start, known_until.get(camera_id, down.start))
         for run in runs:
             start, end = max(run.start, since), min(run.end, down.end)
             # However short: nothing comes yet, so that the gap goes on under another cause.

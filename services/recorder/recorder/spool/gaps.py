@@ -9,6 +9,8 @@ from camfleet_contract.gaps import GapCause
 from recorder.spool.database import Database, from_column, to_column, waiting
 from recorder.spool.rows import MissedFootage
 
+_TOLD_UNTIL = "gaps_told_until:"
+
 
 class Gaps:
     """Rows of gaps that are still to be reported."""
@@ -17,10 +19,19 @@ class Gaps:
         self._database = database
 
     def add(self, gaps: Iterable[MissedFootage]) -> None:
-        """Durable when it returns."""
+        """What was due until now and is missing. Durable when it returns."""
         with self._database.transaction() as db:
             for gap in gaps:
                 insert_gap(db, gap)
+                db.execute(
+                    "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+                    (f"{_TOLD_UNTIL}{gap.camera_id}", gap.end.isoformat()),
+                )
+
+    def told_until(self) -> dict[UUID, datetime]:
+        """Per camera, the end of the gap that was added last, also when the control plane has it by now."""
+        rows = self._database.rows("SELECT name, value FROM facts WHERE name GLOB ?", (f"{_TOLD_UNTIL}*",))
+        return {UUID(row["name"].removeprefix(_TOLD_UNTIL)): datetime.fromisoformat(row["value"]) for row in rows}
 
     def to_report(self, now: datetime, limit: int = 500) -> list[MissedFootage]:
         """Those the control plane doesn't have yet, oldest first."""

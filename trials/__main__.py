@@ -1,0 +1,69 @@
+"""`make kills`, `make power-cuts` and `make soak`: tables on the terminal, figures in build/."""
+
+import asyncio
+import json
+import random
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from demo.grounds import ground
+from trials.database import embedded_database
+from trials.disks import NoLoopDevice
+from trials.kills import Killed, kill_again_and_again
+from trials.screen import console, show_killed
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Long runs, one at a time.")
+_BUILD = Path("build")
+
+Seed = Annotated[int | None, typer.Option(help="Repeats an earlier run's chance; it is printed at every start.")]
+
+
+@app.callback()
+def main() -> None:
+    """Makes each trial a command of its own."""
+
+
+@app.command()
+def kills(
+    times: Annotated[int, typer.Option(min=1)] = 200,
+    seed: Seed = None,
+    file: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = _BUILD / "kills.json",
+) -> None:
+    """Kill a recorder under four recording cameras at random moments: what each kill costs."""
+    _kill("kill -9", times, seed, file, cut_power=False)
+
+
+@app.command()
+def power_cuts(
+    times: Annotated[int, typer.Option(min=1)] = 50,
+    seed: Seed = None,
+    file: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = _BUILD / "power-cuts.json",
+) -> None:
+    """Cut the power of a recorder's disk under four recording cameras at random moments (root, Linux)."""
+    _kill("power cut", times, seed, file, cut_power=True)
+
+
+def _kill(what: str, times: int, seed: int | None, file: Path, *, cut_power: bool) -> None:
+    seed = random.randrange(1 << 32) if seed is None else seed  # noqa: S311  # moments, not secrets
+    console.print(f"{times} times {what}, seed {seed}")
+    try:
+        with ground(file.with_suffix(""), empty=True) as folder:
+            killed = asyncio.run(_killed(folder, times, seed, cut_power=cut_power))
+    except NoLoopDevice as error:
+        console.print(str(error))
+        raise typer.Exit(2) from None
+    file.write_text(json.dumps({"seed": seed} | killed.as_json(), indent=2) + "\n")
+    show_killed(what, killed)
+    if not killed.holds:
+        raise typer.Exit(1)
+
+
+async def _killed(folder: Path, times: int, seed: int, *, cut_power: bool) -> Killed:
+    async with embedded_database(folder / "database") as database:
+        return await kill_again_and_again(folder, database, times, seed, cut_power=cut_power, tell=console.print)
+
+
+if __name__ == "__main__":
+    app()

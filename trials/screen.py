@@ -1,0 +1,65 @@
+"""The figures of a trial as tables on the terminal."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+from trials.accounts import Account
+from trials.kills import BOUND_SECONDS, Killed
+
+console = Console(highlight=False, soft_wrap=True)
+if not console.is_terminal:
+    console.width = 140
+
+
+def show_killed(what: str, killed: Killed) -> None:
+    """`what` was done to the recorder; and the cell for docs/reliability.md."""
+    table = Table("Camera", title=f"Footage lost per {what}, in seconds")
+    for title in ("Times", "Median", "Worst", "Allowed", "Unread at worst"):
+        table.add_column(title, justify="right")
+    for name in dict.fromkeys(loss.camera for loss in killed.losses):
+        losses = [loss for loss in killed.losses if loss.camera == name]
+        lost = [loss.lost_seconds for loss in losses]
+        allowed = BOUND_SECONDS + losses[0].frame_seconds
+        figures = (median(lost), max(lost), allowed, max(loss.unread_seconds for loss in losses))
+        table.add_row(name, str(len(lost)), *(f"{figure:.2f}" for figure in figures))
+    console.print(table)
+    for loss in killed.losses:
+        if not loss.holds:
+            console.print(
+                f"{what} {loss.kill}, {loss.camera}: {loss.lost_seconds:.2f} s lost of {loss.sent_seconds:.2f} s sent, "
+                f"{loss.unread_seconds:.2f} s of it unread"
+            )
+    show_accounts(killed.accounts)
+    console.print(
+        f"{killed.segments} segments, {killed.objects} objects, {killed.unproven} of them unproven; "
+        f"left on disk: {', '.join(killed.orphans) or 'nothing that should not be there'}"
+    )
+    console.print(
+        f"median {killed.median_seconds:.2f} s, worst {killed.worst_seconds:.2f} s per {what} and camera: "
+        + ("holds" if killed.holds else "DOES NOT HOLD")
+    )
+
+
+def show_accounts(accounts: Sequence[Account]) -> None:
+    """Due time against footage and gaps."""
+    table = Table("Camera", title="Seconds, as the control plane has them")
+    for title in ("Due", "Recorded", "Gaps", "Error", "Both", "Unexplained", "Longest hole", "Events"):
+        table.add_column(title, justify="right")
+    table.add_column("Causes")
+    table.add_column("Holds")
+    for one in accounts:
+        seconds = (one.due, one.recorded, one.missing, one.error, one.doubled, one.unexplained, one.worst_hole)
+        table.add_row(
+            one.name,
+            *(f"{value:.2f}" for value in seconds),
+            str(one.events),
+            ", ".join(f"{cause} {value:.1f}" for cause, value in sorted(one.causes.items())),
+            "yes" if one.holds else "NO",
+        )
+    console.print(table)
+    for one in accounts:
+        for line in one.odd:
+            console.print(f"{one.name}: {line}")
