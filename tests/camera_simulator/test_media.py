@@ -34,7 +34,7 @@ def test_generated_media_is_read_from_the_cache_the_second_time(tmp_path: Path) 
     assert file.stat().st_mtime_ns == written
 
 
-@pytest.mark.parametrize("codec", list(VideoCodec))
+@pytest.mark.parametrize("codec", [VideoCodec.H264, VideoCodec.H265])
 @pytest.mark.parametrize("b_frames", [0, 2])
 def test_gops_have_the_length_asked_for_and_the_loop_is_whole(codec: VideoCodec, b_frames: int, tmp_path: Path) -> None:
     spec = CameraSpec(name="yard", codec=codec, fps=30, gop_frames=12, b_frames=b_frames, loop_seconds=1)
@@ -70,7 +70,7 @@ async def test_streams_without_parameter_sets_in_band_play(media_cache: Path) ->
     assert watched.digests == sent[:30]
 
 
-@pytest.mark.parametrize("codec", list(VideoCodec))
+@pytest.mark.parametrize("codec", [VideoCodec.H264, VideoCodec.H265])
 async def test_a_given_file_is_played(codec: VideoCodec, media_cache: Path, tmp_path: Path) -> None:
     """MP4 keeps NAL units with length prefixes: what arrives must have start codes, and the same pictures."""
     spec = dataclasses.replace(SPEC, codec=codec, b_frames=2)
@@ -145,7 +145,7 @@ def test_a_busy_moment_delays_live_pictures_and_a_slow_encoder_leaves_some_out()
     assert next_number(9, elapsed_seconds=3.2, fps=10) == 32, "too far behind"
 
 
-@pytest.mark.parametrize("codec", list(VideoCodec))
+@pytest.mark.parametrize("codec", [VideoCodec.H264, VideoCodec.H265])
 async def test_a_live_camera_encodes_what_its_description_promises(codec: VideoCodec, media_cache: Path) -> None:
     spec = CameraSpec(name="live", codec=codec, clock=Clock.LIVE, fps=20, gop_frames=10, audio=AudioCodec.AAC)
     async with CameraSimulator([spec], cache=media_cache) as simulator:
@@ -175,7 +175,7 @@ async def test_a_live_camera_encodes_what_its_description_promises(codec: VideoC
         {"height": 361},
         {"fps": 0},
         {"loop_seconds": 0},
-        {"codec": "mjpeg"},
+        {"codec": "mpeg2"},
         {"b_frames": -1},
     ],
 )

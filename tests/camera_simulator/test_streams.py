@@ -24,7 +24,7 @@ COMBINATIONS = [
         loop_seconds=1,
         bitrate_bps=LOW_BITRATE_BPS,
     )
-    for codec in VideoCodec
+    for codec in (VideoCodec.H264, VideoCodec.H265)
     for audio in AudioCodec
     for b_frames in ((0, 2) if audio is AudioCodec.NONE else (0,))
 ]
@@ -69,7 +69,7 @@ def test_every_unit_arrives_unchanged_across_the_loop_seam(
     tracks = {track.kind: track for track in run.camera.media.tracks}
 
     assert tracks.keys() == {packet.kind for packet in run.watched.packets}
-    assert tracks.keys() == ({Kind.VIDEO} if spec.audio is AudioCodec.NONE else set(Kind))
+    assert tracks.keys() == ({Kind.VIDEO} if spec.audio is AudioCodec.NONE else {Kind.VIDEO, Kind.AUDIO})
     for kind, track in tracks.items():
         seen = [packet.sha256 for packet in run.watched.of(kind)]
         sent = run.sent[kind]

@@ -48,6 +48,7 @@ class Broadcast(Observable):
         seeded = random.Random(f"{spec.seed} {spec.name}")  # noqa: S311 - an offset, not a secret
         first = spec.first_rtp_timestamp
         self._first_rtp_times = {kind: seeded.getrandbits(31) if first is None else first for kind in Kind}
+        self._unsteadiness = seeded
         self._started_at = time.monotonic()
         self._started_wall_seconds = time.time()
 
@@ -123,7 +124,7 @@ class Broadcast(Observable):
                         break
 
     def _send(self, kind: Kind, number: int, unit: AccessUnit, ticks: int) -> None:
-        rtp_time = self._rtp_time(kind, ticks)
+        rtp_time = self._rtp_time(kind, ticks if kind is not Kind.VIDEO else self._misjudged(ticks))
         for viewer in tuple(self.viewers):
             if self.is_stalled:
                 viewer.needs_keyframe = self._spec.starts_at_keyframe
@@ -146,6 +147,12 @@ class Broadcast(Observable):
     def _rtp_time(self, kind: Kind, ticks: int) -> int:
         moved = self._first_rtp_times[kind] + ticks + round(self.jumped_seconds * self._clock_hz(kind))
         return moved % (1 << 32)
+
+    def _misjudged(self, ticks: int) -> int:
+        """The picture's time as this camera tells it."""
+        if self._spec.frozen_timestamps:
+            return 0
+        return ticks + self._unsteadiness.randint(-self._spec.unsteady_ticks, self._spec.unsteady_ticks)
 
     def _clock_hz(self, kind: Kind) -> int:
         return VIDEO_CLOCK_HZ if kind is Kind.VIDEO else self._cursors[kind].track.clock_hz

@@ -22,7 +22,7 @@ _FIRST_ERROR = 400
 _LARGEST_JUMP_SECONDS = 1e9
 _CHANGEABLE = frozenset(
     {"codec", "width", "height", "fps", "gop_frames", "bitrate_bps", "b_frames", "loop_seconds", "seed"}
-    | {"picture_name", "file"}
+    | {"picture_name", "file", "uneven_frames"}
 )
 
 
@@ -184,7 +184,7 @@ class Camera:
         media = await self._make_media(dataclasses.replace(spec, audio=AudioCodec.NONE) if spec.file is None else spec)
         is_other_codec = media.video.codec is not self.media.video.codec
         self.spec = spec
-        self.broadcast.change_media(Media(media.video, self.media.audio))
+        self.broadcast.change_media(Media(media.video, self.media.audio, self.media.metadata))
         if is_other_codec:
             self.drop()
 

@@ -12,13 +12,15 @@ from av.video.stream import VideoStream
 
 from camera_simulator import sounds
 from camera_simulator.media import G711_UNIT_SAMPLES, Media, UnplayableError, load
+from camera_simulator.metadata import metadata_track
 from camera_simulator.pictures import Painter
 from camera_simulator.specs import AudioCodec, CameraSpec, Clock, VideoCodec
+from camera_simulator.unevenness import uneven
 
 GENERATION = 1  # raise it when the same spec gives other bytes, so that old cache files are left alone
 AAC_HZ = 16_000
 G711_HZ = 8_000
-_ENCODERS = {VideoCodec.H264: "libx264", VideoCodec.H265: "libx265"}
+_ENCODERS = {VideoCodec.H264: "libx264", VideoCodec.H265: "libx265", VideoCodec.MJPEG: "mjpeg"}
 
 
 def default_cache() -> Path:
@@ -32,7 +34,9 @@ def media_for(spec: CameraSpec, cache: Path) -> Media:
         path = spec.file or _generated(spec, cache)
     except av.FFmpegError as error:
         raise UnplayableError(f"{spec.name} can't be encoded like this: {error}") from error
-    return load(path, in_band_parameter_sets=spec.in_band_parameter_sets)
+    media = load(path, in_band_parameter_sets=spec.in_band_parameter_sets)
+    video = uneven(media.video) if spec.uneven_frames else media.video
+    return Media(video, media.audio, metadata_track() if spec.metadata else None)
 
 
 def media_key(spec: CameraSpec) -> str:
@@ -42,6 +46,8 @@ def media_key(spec: CameraSpec) -> str:
         av.__version__,
         spec.file,
         spec.in_band_parameter_sets,
+        spec.uneven_frames,
+        spec.metadata,
         *_encoder_facts(spec),
     )
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
@@ -49,6 +55,8 @@ def media_key(spec: CameraSpec) -> str:
 
 def encoder_options(spec: CameraSpec) -> dict[str, str]:
     """Even GOPs without scene cuts, closed so that each keyframe can start a file; one thread for equal bytes."""
+    if spec.codec is VideoCodec.MJPEG:
+        return {"huffman": "default", "threads": "1"}  # RFC 2435 knows the default tables only
     common = {"preset": "ultrafast", "g": str(spec.gop_frames), "bf": str(spec.b_frames)}
     if spec.clock is Clock.LIVE:
         common["tune"] = "zerolatency"
@@ -60,6 +68,10 @@ def encoder_options(spec: CameraSpec) -> dict[str, str]:
 
 def encoder_name(spec: CameraSpec) -> str:
     return _ENCODERS[spec.codec]
+
+
+def pixel_format(spec: CameraSpec) -> str:
+    return "yuvj420p" if spec.codec is VideoCodec.MJPEG else "yuv420p"
 
 
 def _encoder_facts(spec: CameraSpec) -> tuple[object, ...]:
@@ -99,7 +111,7 @@ def _encode(spec: CameraSpec, path: Path) -> None:
     """NUT keeps exact time bases, any of our codecs, and packets as they are."""
     with av.open(path, "w", format="nut") as container:
         video = cast("VideoStream", container.add_stream(encoder_name(spec), spec.fps, encoder_options(spec)))
-        video.width, video.height, video.pix_fmt = spec.width, spec.height, "yuv420p"
+        video.width, video.height, video.pix_fmt = spec.width, spec.height, pixel_format(spec)
         video.bit_rate = spec.bitrate_bps
         audio = None
         if spec.audio is not AudioCodec.NONE:

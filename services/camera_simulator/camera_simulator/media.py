@@ -13,17 +13,19 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from camera_simulator import nal_units
+from camera_simulator.jpeg import packetize_jpeg
 from camera_simulator.rtp import Payload, packetize_aac, packetize_g711, packetize_video
-from camera_simulator.specs import VIDEO_CLOCK_HZ, AudioCodec, VideoCodec
+from camera_simulator.specs import VIDEO_CLOCK_HZ, AudioCodec, MetadataCodec, VideoCodec
 
 G711_UNIT_SAMPLES = 320  # 40 ms, what most cameras send
-_VIDEO_CODECS = {"h264": VideoCodec.H264, "hevc": VideoCodec.H265}
+_VIDEO_CODECS = {"h264": VideoCodec.H264, "hevc": VideoCodec.H265, "mjpeg": VideoCodec.MJPEG}
 _AUDIO_CODECS = {codec.value: codec for codec in AudioCodec if codec is not AudioCodec.NONE}
 
 
 class Kind(StrEnum):
     VIDEO = "video"
     AUDIO = "audio"
+    METADATA = "application"
 
 
 class UnplayableError(Exception):
@@ -32,10 +34,11 @@ class UnplayableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AccessUnit:
-    """One picture or one audio frame.
+    """One picture, one audio frame or one document of metadata.
 
     `data` is what libav hands out after depacketizing: video in Annex B with four-byte start codes, AAC frames
-    without ADTS header, plain G.711 samples. `pts` and `dts` count ticks of the track's clock from the loop's start.
+    without ADTS header, plain G.711 samples. Of JPEG it is the picture as encoded: RTP carries its headers abridged.
+    `pts` and `dts` count ticks of the track's clock from the loop's start.
     """
 
     pts: int
@@ -51,7 +54,7 @@ class Track:
     """One stream of a media; it starts anew after `loop_ticks`."""
 
     kind: Kind
-    codec: VideoCodec | AudioCodec
+    codec: VideoCodec | AudioCodec | MetadataCodec
     clock_hz: int
     units: tuple[AccessUnit, ...] = field(repr=False)
     loop_ticks: int
@@ -65,16 +68,21 @@ class Track:
 class Media:
     video: Track
     audio: Track | None
+    metadata: Track | None = None
 
     @property
     def tracks(self) -> tuple[Track, ...]:
-        return (self.video,) if self.audio is None else (self.video, self.audio)
+        return tuple(track for track in (self.video, self.audio, self.metadata) if track is not None)
 
 
 def video_unit(codec: VideoCodec, units: list[bytes], pts: int, dts: int, *, is_keyframe: bool) -> AccessUnit:
     data = nal_units.join(units)
     digest = hashlib.sha256(data).hexdigest()
     return AccessUnit(pts, dts, is_keyframe, digest, data, packetize_video(codec, units))
+
+
+def jpeg_unit(picture: bytes, pts: int, dts: int) -> AccessUnit:
+    return AccessUnit(pts, dts, True, hashlib.sha256(picture).hexdigest(), picture, packetize_jpeg(picture))
 
 
 def load(path: Path, *, in_band_parameter_sets: bool = True) -> Media:
@@ -93,37 +101,46 @@ def _load_video(path: Path, *, in_band_parameter_sets: bool) -> Track:
         stream = container.streams.video[0]
         codec = _VIDEO_CODECS.get(stream.codec_context.name)
         if codec is None:
-            raise UnplayableError(f"{path}: {stream.codec_context.name} can't be sent, only H.264 and H.265")
-        packets = list(_annex_b_packets(container, stream))
+            raise UnplayableError(f"{path}: {stream.codec_context.name} can't be sent, only H.264, H.265 and MJPEG")
+        packets = list(_packets(container, stream))
         extradata = bytes(stream.codec_context.extradata or b"")
         fps = float(stream.average_rate or 0)
     while packets and not packets[0].is_keyframe:
         packets.pop(0)
     if not packets:
         raise UnplayableError(f"{path} has no keyframe")
+    times = _decode_times(path, packets)
+    if codec is VideoCodec.MJPEG:
+        pictures = [bytes(packet) for packet in packets]
+        return _video_track(
+            codec, [jpeg_unit(picture, *time) for picture, time in zip(pictures, times, strict=True)], (), fps
+        )
     sets = _parameter_sets(codec, nal_units.split(bytes(packets[0]))) or _parameter_sets(
         codec, nal_units.split(extradata)
     )
     if not sets:
         raise UnplayableError(f"{path} has no parameter sets: nobody could decode it")
-    times = _decode_times(path, packets)
     units = []
     for packet, (pts, dts) in zip(packets, times, strict=True):
         nals = nal_units.split(bytes(packet))
-        pictures = [unit for unit in nals if not nal_units.is_parameter_set(codec, unit)]
+        slices = [unit for unit in nals if not nal_units.is_parameter_set(codec, unit)]
         own = _parameter_sets(codec, nals) or sets if packet.is_keyframe else ()
-        whole = [*(own if in_band_parameter_sets else ()), *pictures]
+        whole = [*(own if in_band_parameter_sets else ()), *slices]
         units.append(video_unit(codec, whole, pts, dts, is_keyframe=packet.is_keyframe))
-    last = times[-1][1]
+    return _video_track(codec, units, sets, fps)
+
+
+def _video_track(codec: VideoCodec, units: list[AccessUnit], sets: tuple[bytes, ...], fps: float) -> Track:
+    last = units[-1].dts
     loop_ticks = last + (round(last / (len(units) - 1)) if len(units) > 1 else VIDEO_CLOCK_HZ)
     return Track(Kind.VIDEO, codec, VIDEO_CLOCK_HZ, tuple(units), loop_ticks, sets, fps=fps)
 
 
-def _annex_b_packets(container: av.container.InputContainer, stream: VideoStream) -> "Iterator[Packet[VideoStream]]":
-    """The packets with start codes, whichever form the container keeps them in."""
+def _packets(container: av.container.InputContainer, stream: VideoStream) -> "Iterator[Packet[VideoStream]]":
+    """The packets, those of H.26x with start codes, whichever form the container keeps them in."""
     length_prefixed = bytes(stream.codec_context.extradata or b"")[:1] == b"\x01"
-    name = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}[stream.codec_context.name]
-    convert = BitStreamFilterContext(name, in_stream=stream) if length_prefixed else None
+    name = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}.get(stream.codec_context.name)
+    convert = BitStreamFilterContext(name, in_stream=stream) if name and length_prefixed else None
     for packet in container.demux(stream):
         if packet.size:
             yield from convert.filter(packet) if convert else [packet]

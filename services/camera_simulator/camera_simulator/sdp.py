@@ -4,17 +4,20 @@ import base64
 
 from camera_simulator.media import Media, Track
 from camera_simulator.nal_units import unit_type
-from camera_simulator.specs import AudioCodec, VideoCodec
+from camera_simulator.specs import AudioCodec, MetadataCodec, VideoCodec
 
 _STATIC_TYPES = {AudioCodec.PCM_MULAW: 0, AudioCodec.PCM_ALAW: 8}
 _G711_HZ = 8000
-_VIDEO_TYPE, _AUDIO_TYPE = 96, 97
+_VIDEO_TYPE, _AUDIO_TYPE, _METADATA_TYPE = 96, 97, 107
+_JPEG_TYPE = 26  # RFC 3551
 _G711_NAMES = {AudioCodec.PCM_MULAW: "PCMU", AudioCodec.PCM_ALAW: "PCMA"}
 
 
 def payload_type(track: Track) -> int:
     if isinstance(track.codec, VideoCodec):
-        return _VIDEO_TYPE
+        return _JPEG_TYPE if track.codec is VideoCodec.MJPEG else _VIDEO_TYPE
+    if isinstance(track.codec, MetadataCodec):
+        return _METADATA_TYPE
     # The static numbers mean 8 kHz mono; any other rate needs a dynamic one (RFC 3551).
     return (
         _STATIC_TYPES.get(track.codec, _AUDIO_TYPE)
@@ -23,7 +26,8 @@ def payload_type(track: Track) -> int:
     )
 
 
-def describe(name: str, address: str, media: Media) -> bytes:
+def describe(name: str, address: str, media: Media, announced_as: str = "") -> bytes:
+    """`announced_as` names the video's encoding, where it isn't to be the true one."""
     family = "IP6" if ":" in address else "IP4"
     lines = [
         "v=0",
@@ -36,15 +40,21 @@ def describe(name: str, address: str, media: Media) -> bytes:
     ]
     for index, track in enumerate(media.tracks):
         number = payload_type(track)
-        lines += [f"m={track.kind.value} 0 RTP/AVP {number}", f"a=rtpmap:{number} {_encoding(track)}"]
+        lines += [f"m={track.kind.value} 0 RTP/AVP {number}", f"a=rtpmap:{number} {_encoding(track, announced_as)}"]
         lines += [f"a=fmtp:{number} {parameters}"] if (parameters := _parameters(track)) else []
         lines += [f"a=framerate:{track.fps:g}"] if track.fps else []
         lines += [f"a=control:track{index}", "a=recvonly"]
     return "\r\n".join([*lines, ""]).encode()
 
 
-def _encoding(track: Track) -> str:
+def _encoding(track: Track, announced_as: str) -> str:
     match track.codec:
+        case VideoCodec() if announced_as:
+            return f"{announced_as}/{track.clock_hz}"
+        case VideoCodec.MJPEG:
+            return f"JPEG/{track.clock_hz}"
+        case MetadataCodec.ONVIF:
+            return f"vnd.onvif.metadata/{track.clock_hz}"
         case VideoCodec.H264 | VideoCodec.H265:
             return f"{track.codec.name}/{track.clock_hz}"
         case AudioCodec.AAC:

@@ -127,7 +127,9 @@ class Connection:
             return Response(401, challenge)
         if request.method == "DESCRIBE":
             headers = {"Content-Type": "application/sdp", "Content-Base": request.url.rstrip("/") + "/"}
-            return Response(200, headers, sdp.describe(camera.name, self._local, camera.media))
+            return Response(
+                200, headers, sdp.describe(camera.name, self._local, camera.media, camera.spec.announced_as)
+            )
         if request.method == "SETUP":
             return await self._set_up(camera, request)
         return self._control(camera, request)

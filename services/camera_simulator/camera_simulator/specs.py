@@ -5,12 +5,14 @@ from enum import StrEnum
 from pathlib import Path
 
 VIDEO_CLOCK_HZ = 90_000
+JPEG_STEP, JPEG_LIMIT = 8, 2040  # RFC 2435, section 3.1
 SMALLEST_SIDE = 64  # x265 takes nothing smaller
 
 
 class VideoCodec(StrEnum):
     H264 = "h264"
     H265 = "h265"
+    MJPEG = "mjpeg"
 
 
 class AudioCodec(StrEnum):
@@ -18,6 +20,10 @@ class AudioCodec(StrEnum):
     AAC = "aac"
     PCM_ALAW = "pcm_alaw"
     PCM_MULAW = "pcm_mulaw"
+
+
+class MetadataCodec(StrEnum):
+    ONVIF = "onvif"
 
 
 class Authentication(StrEnum):
@@ -50,6 +56,8 @@ class CameraSpec:
     gop_frames: int = 25
     bitrate_bps: int = 500_000
     b_frames: int = 0
+    uneven_frames: bool = False
+    """Frames at changing distances: a variable frame rate, on average `fps`."""
     loop_seconds: int = 10
     seed: int = 0
     picture_name: str = ""
@@ -65,9 +73,17 @@ class CameraSpec:
     in_band_parameter_sets: bool = True
     """False leaves the parameter sets to the SDP alone."""
     session_timeout_seconds: int = 60
+    metadata: bool = False
+    """A third track with ONVIF metadata, five XML documents a second."""
+    announced_as: str = ""
+    """The video's encoding name in the SDP, where it isn't to be the truth."""
     rtcp_interval_seconds: float = 5.0
     first_rtp_timestamp: int | None = None
     """RTP time of the camera's start; near 2**32 to see the clock wrap. By default it follows from the seed."""
+    unsteady_ticks: int = 0
+    """Video's RTP timestamps are off by up to so many ticks either way, so that some repeat or go backwards."""
+    frozen_timestamps: bool = False
+    """Every picture has the same RTP timestamp."""
     sent_limit: int = 100_000
     """How many of the units sent last are remembered, at about 200 bytes each."""
     own_port: bool = False
@@ -88,10 +104,15 @@ class CameraSpec:
             )
         if min(self.fps, self.gop_frames, self.bitrate_bps, self.loop_seconds, self.session_timeout_seconds) < 1:
             raise ValueError(f"{self.name}: rates and lengths must be at least 1")
-        if min(self.b_frames, self.sent_limit, self.rtcp_interval_seconds) < 0:
+        if min(self.b_frames, self.sent_limit, self.rtcp_interval_seconds, self.unsteady_ticks) < 0:
             raise ValueError(f"{self.name}: there is no less than none")
         if self.file is not None and self.clock is Clock.LIVE:
             raise ValueError(f"{self.name}: a file can't carry a live clock")
+        if self.codec is VideoCodec.MJPEG:
+            if self.clock is Clock.LIVE:
+                raise ValueError(f"{self.name}: only looped video can be MJPEG")
+            if self.width % JPEG_STEP or self.height % JPEG_STEP or max(self.width, self.height) > JPEG_LIMIT:
+                raise ValueError(f"{self.name}: RTP carries JPEG in multiples of {JPEG_STEP} up to {JPEG_LIMIT} pixels")
 
     @property
     def loop_frames(self) -> int:
