@@ -51,7 +51,8 @@ class CameraStream:
             raise UnsupportedStream("The camera sends no video.")
         self.video: VideoStream = container.streams.video[0]
         self.audio: AudioStream | None = container.streams.audio[0] if container.streams.audio else None
-        self.codec = self.video.codec_context.name
+        # Of a codec that libav doesn't know there is no context at all.
+        self.codec: str = getattr(self.video.codec_context, "name", "unknown")
         if self.codec not in _VIDEO_CODECS:
             raise UnsupportedStream(
                 f"The camera sends {self.codec} video, which MP4 can't hold: set it to H.264 or H.265."
@@ -123,8 +124,9 @@ class _KeyframeDistance:
 
 
 # fpsprobesize: an RTSP open takes 0.7 s instead of 2, since nobody needs the guessed frame rate.
+# max_ts_probe: nor does it wait 5 s for the first packet of announced sound that never comes.
 # allowed_media_types: ONVIF metadata tracks are not even set up.
-_RTSP_OPTIONS = {"fpsprobesize": "0", "allowed_media_types": "video+audio"}
+_RTSP_OPTIONS = {"fpsprobesize": "0", "max_ts_probe": "0", "allowed_media_types": "video+audio"}
 
 
 def _is_rtsp(url: str) -> bool:

@@ -13,6 +13,7 @@ from recorder.errors import ClockStepped
 from recorder.journal import Journal
 from recorder.parameter_sets import parameter_sets
 from recorder.preroll import GOP_BYTES, NOTHING_AHEAD, Ahead, PreRoll
+from recorder.reordering import reordering_depth
 from recorder.segments import SegmentWriter, Tracks
 from recorder.timeline import Timeline
 from recorder.wanted import Run, run_at
@@ -56,12 +57,12 @@ class Take:
         self._journal = journal
         self._tracks = tracks
         self._began = arrival
-        self._timeline = Timeline(journal.clock, tracks.video.index)
+        self._codec = tracks.video.codec_context.name
+        self._depth = reordering_depth(self._codec, bytes(tracks.video.codec_context.extradata or b""))
+        self._timeline = self._new_timeline()
         self._preroll = PreRoll()
-        self._newest: float | None = None
         self._sets: bytes | None = None
         """The parameter sets that the newest keyframe brought."""
-        self._frame_seconds = 0.0
         self._sound = None if tracks.policy is AudioPolicy.NONE else tracks.audio
         self._heard = self._sound is None
         self._writer: SegmentWriter | None = None
@@ -82,8 +83,10 @@ class Take:
         if self._ended:
             return
         is_video = packet.stream_index == self._tracks.video.index
-        if is_video and packet.is_keyframe and self._timeline.is_astray(arrival):
-            self._begin_anew()
+        if is_video and packet.is_keyframe:
+            if self._timeline.is_astray(arrival):
+                self._begin_anew()
+            self._look_at_sets(packet, plan)
         second = self._timeline.place(packet, arrival)
         if not is_video:
             self._heard = True
@@ -102,6 +105,16 @@ class Take:
         self._seal(None)
         self._preroll.clear()
 
+    def _look_at_sets(self, keyframe: "Packet[Stream]", plan: Plan) -> None:
+        sets = parameter_sets(keyframe, self._codec)
+        if sets is None or sets == self._sets:
+            return
+        if self._writer is None and not plan.is_due:
+            self._preroll.clear()  # one file holds one resolution
+        self._sets = sets
+        self._depth = reordering_depth(self._codec, sets)
+        self._timeline.expect_reordering(self._depth)
+
     def _feed_audio(self, packet: "Packet[Stream]", second: float, plan: Plan) -> None:
         if self._writer is not None:
             self._writer.write_audio(packet)
@@ -109,14 +122,6 @@ class Take:
             self._preroll.keep(packet, second, plan.ahead, begins_gop=False)
 
     def _feed_video(self, packet: "Packet[Stream]", second: float, arrival: float, plan: Plan) -> None:
-        if self._newest is not None:
-            self._frame_seconds = max(0.0, second - self._newest)
-        self._newest = second
-        if packet.is_keyframe:
-            sets = parameter_sets(packet, self._tracks.video.codec_context.name) or self._sets
-            if sets != self._sets and self._writer is None and not plan.is_due:
-                self._preroll.clear()  # one file holds one resolution
-            self._sets = sets
         stamp = self._timeline.stamp(second)
         run = plan.at(stamp)
         self._finish_what_is_over(run, second, stamp, plan)
@@ -145,6 +150,8 @@ class Take:
 
     def _is_ready(self, arrival: float) -> bool:
         waited = arrival - self._began
+        if not self._timeline.is_sure(arrival):
+            return False
         return waited > (_STAMP_PATIENCE_SECONDS if self._heard else _AUDIO_PATIENCE_SECONDS)
 
     def _kept_run(self, plan: Plan) -> Run | None:
@@ -181,10 +188,11 @@ class Take:
     def _open(self, run: Run, plan: Plan) -> None:
         self._timeline.settle()
         kept = self._preroll.take_from(self._second_of(max(run.start, plan.known_since(run))))
-        first_packet, first_second = kept[0]
+        first_packet = kept[0][0]
+        first_second = float((first_packet.pts or 0) * first_packet.time_base)  # mended since it was kept, perhaps
         start = self._timeline.stamp(first_second)
         recording_id = self._journal.begin(run, plan.known_since(run))
-        sets = parameter_sets(first_packet, self._tracks.video.codec_context.name) or self._sets
+        sets = parameter_sets(first_packet, self._codec) or self._sets
         tracks = self._tracks if self._heard else Tracks(self._tracks.video, None)
         self._writer = SegmentWriter(
             self._journal.spool, recording_id, self._journal.camera_id, start, first_second, tracks, sets
@@ -206,7 +214,7 @@ class Take:
         writer, self._writer = self._writer, None
         if writer is not None:
             # Where the stream breaks off, its last frame lasts as long as the one before.
-            end_second = writer.last_second + self._frame_seconds if next_second is None else next_second
+            end_second = writer.last_second + self._timeline.frame_seconds if next_second is None else next_second
             start, end = self._timeline.stamp(writer.first_second), self._timeline.stamp(end_second)
             self._journal.coverage.footage_until(end)
             self._journal.seal(writer, start, end, self._timeline.anchor)
@@ -219,5 +227,9 @@ class Take:
         if self._journal.run is not None:
             told = "The recorder's clock stepped, or the camera's drifted: stamps begin anew."
             self._journal.failed(ClockStepped(told))
-        self._newest = None
-        self._timeline = Timeline(self._journal.clock, self._tracks.video.index)
+        self._timeline = self._new_timeline()
+
+    def _new_timeline(self) -> Timeline:
+        timeline = Timeline(self._journal.clock, self._tracks.video.index)
+        timeline.expect_reordering(self._depth)
+        return timeline

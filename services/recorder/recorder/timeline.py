@@ -1,5 +1,6 @@
 """When the packets of one connection were: in order within their track, stamped in UTC."""
 
+from bisect import insort
 from datetime import datetime
 from fractions import Fraction
 
@@ -10,8 +11,17 @@ from recorder.clock import Anchor, Clock
 
 TOLERANCE_SECONDS = 5.0
 """Media time and wall time further apart than this are not the same time any more."""
+_BACKWARD_SECONDS = 0.5
+"""Further back than this a timestamp isn't unsteady: the camera's clock was set back."""
 _SUSTAINED_SECONDS = 10.0
 _SETTLING_SECONDS = 10.0
+_FROZEN_PACKETS = 2
+"""So many packets in a row with the time of the one before them say nothing of time: their arrival does."""
+_PAUSE_SECONDS = 1.0
+"""After a longer silence time goes on by the clock on the wall, before that by the distance of the frames."""
+_GUESSING_SECONDS = 2.0
+_LEAD_SECONDS = 0.1
+"""How long before it is shown a connection's first picture is decoded, per picture that may overtake it."""
 
 
 class Timeline:
@@ -25,15 +35,30 @@ class Timeline:
         self._clock = clock
         self.anchor = Anchor.take(clock)
         self._video_index = video_index
+        self._depth = 0
         self._tracks: dict[int, _Track] = {}
         self._origin: float | None = None
         """The monotonic moment of media second 0."""
         self._first_arrival = self.anchor.monotonic
         self._apart_since: float | None = None
         self._is_settled = False
+        self._guessed: Packet[Stream] | None = None
+        """The first video packet, if it came without a time."""
+        self._shown: list[int] = []
+        """When the pictures after that one are shown."""
+
+    def expect_reordering(self, depth: int) -> None:
+        """From the coming keyframe on, a picture may be sent after up to so many that are shown later (B-frames)."""
+        self._depth = depth
+        if (video := self._tracks.get(self._video_index)) is not None:
+            video.depth = depth
 
     def place(self, packet: "Packet[Stream]", arrival: float) -> float | None:
-        """Mend the packet's timestamps; seconds from the first video packet. None before there was one."""
+        """Mend the packet's timestamps; seconds from the first video packet. None before there was one.
+
+        Of pictures that are sent out of their order the place is that of the latest shown so far: places never go
+        back, and a keyframe's is its own.
+        """
         is_video = packet.stream_index == self._video_index
         if self._origin is None:
             if not is_video:
@@ -42,7 +67,15 @@ class Timeline:
         track = self._tracks.get(packet.stream_index)
         if track is None:
             track = self._tracks[packet.stream_index] = self._begin_track(packet, arrival)
+            if is_video and _time(packet) is None:
+                self._guessed = packet
         seconds = track.place(packet, arrival)
+        if self._guessed is not None and is_video and packet is not self._guessed:
+            self._shown.append(packet.pts or 0)
+            # Two tell the distance of frames; with B-frames, as many as may come out of order and two that follow.
+            if len(self._shown) >= (2 * self._depth + 3 if self._depth else 2):
+                self._mend_first(self._guessed)
+                self._guessed = None
         if is_video and not self._is_settled and arrival - self._first_arrival < _SETTLING_SECONDS:
             # The first packets waited while libav looked at the stream. The one that waited least tells best.
             self._origin = min(self._origin, arrival - seconds)
@@ -52,9 +85,19 @@ class Timeline:
         """From now on stamps don't move: a segment begins by them."""
         self._is_settled = True
 
+    def is_sure(self, arrival: float) -> bool:
+        """Whether the first picture's time is known, or nothing tells it any more."""
+        return self._guessed is None or arrival - self._first_arrival > _GUESSING_SECONDS
+
     def stamp(self, seconds: float) -> datetime:
         """The UTC time of a place."""
         return self.anchor.wall_at((self._origin or 0.0) + seconds)
+
+    @property
+    def frame_seconds(self) -> float:
+        """The distance of the newest video packet from the one before."""
+        video = self._tracks.get(self._video_index)
+        return 0.0 if video is None else video.frame_seconds
 
     def is_astray(self, arrival: float) -> bool:
         """Whether stamps have long been off the wall clock: it stepped, or the camera's clock drifts.
@@ -74,25 +117,47 @@ class Timeline:
             self._apart_since = arrival
         return arrival - self._apart_since >= _SUSTAINED_SECONDS
 
+    def _mend_first(self, first: "Packet[Stream]") -> None:
+        """Show the first picture a frame before the earliest of the others.
+
+        libav leaves its time out, and counts the others from what PLAY answered in RTP-Info. Where pictures come in
+        their order that is this picture's time, unless the camera tells nonsense.
+        """
+        earliest, following = sorted(self._shown)[:2]
+        if self._depth or not 0 < (earliest - (first.pts or 0)) * first.time_base <= 1:
+            first.pts = earliest - (following - earliest)
+            first.dts = min(first.dts or 0, first.pts)
+
     def _begin_track(self, packet: "Packet[Stream]", arrival: float) -> "_Track":
-        first = _decoding_time(packet) or 0
-        own_seconds = float(first * packet.time_base)
+        own_seconds = float((_time(packet) or 0) * packet.time_base)
         video = self._tracks.get(self._video_index)
         if video is not None and abs(own_seconds + video.shift_seconds - video.last_seconds) < TOLERANCE_SECONDS:
             shift = video.shift_seconds  # the camera's own relation of picture and sound
         else:
             shift = arrival - (self._origin or arrival) - own_seconds
-        return _Track(packet.time_base, shift)
+        is_video = packet.stream_index == self._video_index
+        return _Track(packet.time_base, shift, self._depth if is_video else 0)
 
 
 class _Track:
     """One track's clock: what has to be added to its timestamps, and where it was last."""
 
-    def __init__(self, time_base: Fraction, shift_seconds: float) -> None:
+    def __init__(self, time_base: Fraction, shift_seconds: float, depth: int) -> None:
+        self.depth = depth
         # A float, since arithmetic with fractions would be most of what a packet costs.
         self._tick_seconds = float(time_base)
         self._shift = self._ticks(shift_seconds)
-        self._last: int | None = None
+        self._newest: int | None = None
+        """The latest time that any packet is shown."""
+        self._advance = 0
+        """The step of `_newest` before the present one: over the B-frames, where there are some."""
+        self._said: int | None = None
+        """The newest packet's time as the camera told it."""
+        self._repeats = 0
+        self._dts = 0
+        self._frame = 0
+        self._ahead: list[int] = []
+        """When the newest packets are shown, in order, one more than may overtake."""
         self.last_arrival = 0.0
 
     @property
@@ -101,33 +166,67 @@ class _Track:
 
     @property
     def last_seconds(self) -> float:
-        return (self._last or 0) * self._tick_seconds
+        return (self._newest or 0) * self._tick_seconds
+
+    @property
+    def frame_seconds(self) -> float:
+        return self._frame * self._tick_seconds
 
     def place(self, packet: "Packet[Stream]", arrival: float) -> float:
-        time = _decoding_time(packet)
-        if self._last is None:
-            dts = (time or 0) + self._shift
-        elif time is None:
-            dts = self._last + max(1, self._ticks(arrival - self.last_arrival))
+        time = _time(packet)
+        self._repeats = self._repeats + 1 if time is not None and time == self._said else 0
+        self._said = time
+        if self._newest is None:
+            pts = (time or 0) + self._shift
+            dts = pts - self._ticks(self.depth * _LEAD_SECONDS)
+            self._ahead.append(pts)
+            self._newest = pts
         else:
-            dts = time + self._shift
-            step, waited = dts - self._last, arrival - self.last_arrival
-            if step > self._ticks(waited + TOLERANCE_SECONDS) or step < -self._ticks(TOLERANCE_SECONDS):
-                # The camera's clock jumped or wrapped: time goes on as it did here.
-                mended = self._last + max(1, self._ticks(waited))
-                self._shift += mended - dts
-                dts = mended
-            else:
-                dts = max(dts, self._last + 1)
-        pts = dts if packet.pts is None else max(dts, packet.pts + self._shift)
+            waited = arrival - self.last_arrival
+            pts = self._mended(time, waited, self._newest)
+            earliest = self._dts + 1
+            dts = max(pts if self.depth == 0 else self._overtaken(pts), earliest)
+            pts = max(pts, dts)
+            if dts > earliest:
+                self._frame = dts - self._dts
+            if pts > self._newest:
+                self._advance, self._newest = pts - self._newest, pts
         packet.dts, packet.pts = dts, pts
-        self._last, self.last_arrival = dts, arrival
-        return dts * self._tick_seconds
+        self._dts, self.last_arrival = dts, arrival
+        return self._newest * self._tick_seconds
+
+    def _mended(self, time: int | None, waited: float, newest: int) -> int:
+        """When the packet is shown, on our clock; where the camera's jumped or wrapped, time goes on as it did here."""
+        by_arrival = newest + max(1, self._ticks(waited))
+        onward = newest + self._advance if self._advance and waited < _PAUSE_SECONDS else by_arrival
+        if time is None:
+            return onward
+        pts = time + self._shift
+        is_far_ahead = pts - newest > self._ticks(waited + TOLERANCE_SECONDS)
+        if is_far_ahead or pts < self._dts - self._ticks(_BACKWARD_SECONDS):
+            self._shift += onward - pts
+            return onward
+        if self._repeats >= _FROZEN_PACKETS:
+            self._shift += by_arrival - pts
+            return by_arrival
+        return pts
+
+    def _overtaken(self, pts: int) -> int:
+        """The decoding time: when the earliest of the packets that may still overtake each other is shown.
+
+        So each is decoded in the order it was sent, and none later than it is shown (ISO/IEC 14496-12, 8.6.1). RTP
+        carries only the time a picture is shown, and libav's own guess comes late and leaves packets out.
+        """
+        insort(self._ahead, pts)
+        missing = self.depth + 1 - len(self._ahead)
+        if missing < 0:
+            del self._ahead[:-missing]
+        return self._ahead[0] - (self._ticks(missing * _LEAD_SECONDS) if missing > 0 else 0)
 
     def _ticks(self, seconds: float) -> int:
         return round(seconds / self._tick_seconds)
 
 
-def _decoding_time(packet: "Packet[Stream]") -> int | None:
+def _time(packet: "Packet[Stream]") -> int | None:
     # The first keyframe of an RTSP stream comes without dts, often without pts too.
-    return packet.dts if packet.dts is not None else packet.pts
+    return packet.pts if packet.pts is not None else packet.dts
