@@ -14,7 +14,7 @@ from recorder.rtsp.units import AccessUnit
 
 HELD_LIMIT_BYTES = 64 << 20
 """An access unit that has no end by then has lost it."""
-_PROBATION_UNITS = 10
+_PROBATION_UNITS = 4
 """After so many right markers they are believed. As long, pictures are searched for start codes."""
 _START = b"\0\0\1"
 _LENGTH = bytes(4)
