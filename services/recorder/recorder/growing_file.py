@@ -20,12 +20,21 @@ class GrowingFile:
         self._flush = flush
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         self.closed = False
+        self.failure: OSError | None = None
+        """Why nothing more is written; libav forgets it."""
 
     def write(self, data: bytes) -> int:
-        """All of it; a disk that is nearly full takes a part and fails at the rest. OSError."""
+        """All of it; a disk that is nearly full takes a part and fails at the rest. OSError, then and ever after."""
+        if self.failure is not None:
+            # libav goes on, and would close the file over the hole: its whole fragments could not be found any more.
+            raise self.failure
         rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError as error:
+            self.failure = error
+            raise
         return len(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:

@@ -157,6 +157,9 @@ class SegmentWriter:
                 for part in self._audio.rest() if self._audio else ():
                     self._output.mux_one(part)
             self._output.close()
+        except av.FFmpegError as error:
+            # What libav says of a write that failed earlier names no reason.
+            raise self._file.failure or error from None
         finally:
             self._file.close()
         facts = seal_file(self.path, self._spool.segments.file(self.segment))

@@ -1,0 +1,81 @@
+"""Disks that fail while cameras record: what is lost is told, and recording goes on by itself."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from camera_simulator import AudioCodec, CameraSimulator, CameraSpec
+from camfleet_contract.gaps import GapCause
+from camfleet_contract.heartbeats import CameraCondition
+from recorder.cameras import Cameras, Capturing
+from recorder.coverage import SMALLEST
+from recorder.spool import SegmentState, Spool
+from tests.recorder.disks import MisbehavingDisk, misbehaving_disk
+from tests.recorder.rig import always, camera, config, running, sealed
+from tests.recorder.waiting import until
+
+QUICK = Capturing(open_seconds=5, read_seconds=5)
+LAST_SECOND = timedelta(seconds=1.1)
+SPECS = [CameraSpec(name="yard", audio=AudioCodec.AAC), CameraSpec(name="gate", audio=AudioCodec.NONE)]
+
+
+@pytest.fixture(params=["the recordings", "all of it"])
+async def disk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[MisbehavingDisk]:
+    """What lies on the disk that fails: the recordings, beside a database that works, or all that the recorder has."""
+    folder = tmp_path / "base" / "recordings" if request.param == "the recordings" else tmp_path / "base"
+    async with misbehaving_disk(folder) as disk:
+        yield disk
+
+
+@pytest.mark.parametrize(
+    ("errors", "cause"),
+    [
+        ({"write": "EIO", "fsync": "EIO", "change": "EIO"}, GapCause.DISK_MISSING),
+        ({"write": "EROFS", "fsync": "EROFS", "change": "EROFS"}, GapCause.DISK_MISSING),
+        ({"write": "ENOSPC", "change": "ENOSPC"}, GapCause.DISK_FULL),
+    ],
+    ids=["broken", "read-only", "full"],
+)
+async def test_a_disk_that_fails_in_mid_run_is_told_once_and_recorded_to_again_when_it_works(
+    tmp_path: Path, disk: MisbehavingDisk, errors: dict[str, str], cause: GapCause
+) -> None:
+    spool = Spool.open(tmp_path / "base")
+    async with CameraSimulator(SPECS, port=0) as simulator:
+        cameras = Cameras(spool, capturing=QUICK)
+        known = datetime.now(UTC)
+        listed = [camera(simulator.url(spec.name), spec.name) for spec in SPECS]
+        cameras.apply(config(*(always(one) for one in listed)))
+        with capture_logs() as logs:
+            async with running(cameras):
+                await until(lambda: {s.camera_id for s in sealed(spool)} == {one.id for one in listed})
+                await disk.fail(**errors)
+                broke = datetime.now(UTC)
+                await until(lambda: {state.condition for state in cameras.states()} == {CameraCondition.STALLED})
+                reasons = {state.reason for state in cameras.states()}
+                await disk.mend()
+                mended = datetime.now(UTC)
+                await until(
+                    lambda: {s.camera_id for s in sealed(spool) if s.opened_at > mended} == {one.id for one in listed}
+                )
+            ended = datetime.now(UTC)
+
+    assert all("disk" in reason or "database" in reason for reason in reasons)
+    assert spool.segments.counts()[SegmentState.OPEN] == 0
+    told = spool.gaps.to_report(ended)
+    assert {gap.cause for gap in told if gap.end > broke} == {cause}
+    assert min(gap.start for gap in told if gap.end > broke) > broke - LAST_SECOND, "what was there before is kept"
+    for one in listed:
+        footage = [(s.sealed.start, s.sealed.end) for s in sealed(spool) if s.sealed and s.camera_id == one.id]
+        stretches = sorted(footage + [(gap.start, gap.end) for gap in told if gap.camera_id == one.id])
+        reached = known
+        for start, end in stretches:
+            assert abs(start - reached) < SMALLEST or start < known + timedelta(seconds=1), "told twice, or by nobody"
+            reached = end
+    events = [line["event"] for line in logs]
+    assert all("exc_info" not in line for line in logs), "what a disk does is no bug: no traceback"
+    assert events.count("camera_failed") <= 2 * len(listed), "each change of state once, not each try"
+    assert events.count("disk_not_written") <= 2 * len(listed)
+    spool.close()
