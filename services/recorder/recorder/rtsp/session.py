@@ -88,7 +88,10 @@ class Session:
         return self._playing.damaged
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[AccessUnit]:
-        """The access units that are complete with this. The buffer may be used again. StreamEnded."""
+        """The access units that are complete with this. The buffer may be used again. StreamEnded.
+
+        What came along with the last answer comes out with whatever is fed first, be it empty.
+        """
         return self._playing.feed(data)
 
     def keep_alive(self, now: float) -> None:
