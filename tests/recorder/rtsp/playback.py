@@ -1,6 +1,7 @@
 """Sessions with simulated cameras, played to their end."""
 
 import select
+import time
 from collections.abc import Callable
 
 from recorder.rtsp.session import Session
@@ -20,6 +21,7 @@ def play(url: str, is_enough: Callable[[list[AccessUnit]], bool], block_bytes: i
             if not data:
                 break
             units += session.feed(data)
+            session.keep_alive(time.monotonic())
     finally:
         session.close()
     return units

@@ -71,6 +71,14 @@ def test_a_marker_that_was_right_for_a_while_is_believed() -> None:
     ]
 
 
+def test_markers_are_believed_although_the_time_stands_still() -> None:
+    camera = Camera()
+    for _ in range(10):
+        camera.send(PICTURE, time=5)
+    assert camera.data == [prefixed(PICTURE)] * 10
+    assert {unit.ticks for unit in camera.units} == {0}
+
+
 def test_without_markers_nothing_is_lost() -> None:
     camera = Camera()
     for number in range(20):

@@ -192,8 +192,11 @@ def test_sound_is_brought_to_where_the_camera_says_that_it_was() -> None:
     # What nobody hears is left alone, and what can't be is not believed.
     camera.feed(frame(AUDIO_REPORTS, report(100.01, 62_000)))
     assert sound(72_048) == 8000 + 2048
-    camera.feed(frame(AUDIO_REPORTS, report(1e6, 62_000)))
+    for seconds in (1e6, 102):
+        camera.feed(frame(AUDIO_REPORTS, report(seconds, 62_000)))
     assert sound(73_072) == 8000 + 3072
+    camera.feed(frame(AUDIO_REPORTS, report(99.75, 62_000)))
+    assert sound(74_096) == 8000 + 4096 - 4000
 
 
 def test_a_frame_of_sound_may_come_in_pieces() -> None:

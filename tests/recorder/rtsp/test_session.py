@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from camera_simulator import AudioCodec, Authentication, CameraSimulator, CameraSpec, Kind, VideoCodec
-from recorder.errors import CameraRefused, PasswordRefused
+from recorder.errors import CameraRefused, PasswordRefused, StreamEnded
+from recorder.rtsp.decoder_configuration import decoder_configuration
 from recorder.rtsp.session import Session
+from recorder.rtsp.units import AccessUnit
 from tests.recorder.footage import nal_units as footage_units
 from tests.recorder.rtsp.playback import nal_units, play
 
@@ -74,6 +76,44 @@ async def test_the_right_password_opens_and_a_wrong_one_is_tried_once(
         answers = [(answered.method, answered.status) for answered in camera.requests if answered.method != "TEARDOWN"]
     assert answers == [("OPTIONS", 200), ("DESCRIBE", 401), ("DESCRIBE", 401)]
     assert "p@ss" not in str(caught.value)
+
+
+async def test_another_resolution_in_mid_stream_comes_with_its_parameter_sets(cache: Path) -> None:
+    spec = CameraSpec(name="yard", fps=50, gop_frames=10, loop_seconds=1)
+    async with CameraSimulator([spec], port=0, cache=cache) as simulator:
+        camera = simulator.camera("yard")
+
+        def sizes(units: list[AccessUnit]) -> list[tuple[int, int]]:
+            made = [decoder_configuration("h264", unit.parameter_sets) for unit in units if unit.parameter_sets]
+            return [(each.width, each.height) for each in made if each is not None]
+
+        watching = asyncio.create_task(
+            asyncio.to_thread(play, simulator.url("yard"), lambda units: (320, 180) in sizes(units))
+        )
+        await camera.wait_for_sent(20)
+        await camera.change_media(width=320, height=180)
+        units = await watching
+    assert set(sizes(units)) == {(640, 360), (320, 180)}
+    assert not any(unit.is_damaged for unit in units)
+
+
+async def test_a_stream_that_the_camera_ends_is_over(cache: Path) -> None:
+    spec = CameraSpec(name="yard", audio=AudioCodec.AAC, loop_seconds=1)
+    async with CameraSimulator([spec], port=0, cache=cache) as simulator:
+        watching = asyncio.create_task(asyncio.to_thread(play, simulator.url("yard"), lambda _: False))
+        await simulator.camera("yard").wait_for_sent(10)
+        simulator.camera("yard").end_stream()
+        with pytest.raises(StreamEnded):
+            await watching
+
+
+async def test_a_session_outlives_its_timeout(cache: Path) -> None:
+    spec = CameraSpec(name="yard", session_timeout_seconds=3, loop_seconds=1, user="viewer", password="word")
+    async with CameraSimulator([spec], port=0, cache=cache) as simulator:
+        camera = simulator.camera("yard")
+        seconds = 5 * 90_000
+        await asyncio.to_thread(play, simulator.url("yard"), lambda got: bool(got) and got[-1].ticks > seconds)
+        assert [each.status for each in camera.requests if each.method == "GET_PARAMETER"][:3] == [200] * 3
 
 
 async def test_a_camera_that_serves_nobody_else_is_told_apart(cache: Path) -> None:

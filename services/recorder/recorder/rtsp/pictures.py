@@ -133,7 +133,7 @@ class Pictures(ABC):
         self._expected = sequence + 1 & _MODULO_16
         if time != self._time:
             self._end_fragments(units)
-            self._time_changes(units)
+            self._picture_is_over(units)
             self._time = time
         begin, end = found
         if end - begin >= self.header_bytes:
@@ -223,14 +223,13 @@ class Pictures(ABC):
             if part is Part.SLICE and not self._has_picture:
                 self._has_picture = self._is_damaged = True
             return
-        if self._has_picture:
-            self._emit(units)
-        self._is_marked = False
+        self._picture_is_over(units)
         if part is Part.FIRST_SLICE or part is Part.FIRST_KEY_SLICE:
             self._has_picture = True
             self._is_keyframe = self._recovers or part is Part.FIRST_KEY_SLICE
 
-    def _time_changes(self, units: list[AccessUnit]) -> None:
+    def _picture_is_over(self, units: list[AccessUnit]) -> None:
+        """If there is one; what introduces the next stays."""
         if self._has_picture:
             if self._is_marked and not self._markers_lie:
                 self._right_markers += 1

@@ -8,6 +8,7 @@ _VERSION = 2
 _NEARBY_SECONDS = 10.0
 """Sound and picture that are further apart are so by mistake."""
 _NOTICED_SECONDS = 0.04
+_DRIFT_SECONDS = 1.0
 _HALF, _WHOLE = 1 << 31, 1 << 32
 
 
@@ -44,6 +45,7 @@ class TrackClock:
         self._last: int | None = None
         self._ticks = 0
         self._report: tuple[int, int] | None = None
+        self._is_following = False
 
     def ticks(self, time: int) -> int:
         """The place of a timestamp, which is taken to be less than half a cycle from the one before."""
@@ -69,7 +71,9 @@ class TrackClock:
         if mine is None or theirs is None:
             return
         error = theirs - mine
-        if _NOTICED_SECONDS < abs(error) < _NEARBY_SECONDS:
+        # A camera whose sound was right doesn't move it by much any more: its timestamps have stopped, or jumped.
+        limit, self._is_following = (_DRIFT_SECONDS if self._is_following else _NEARBY_SECONDS), True
+        if _NOTICED_SECONDS < abs(error) < limit:
             self._ticks += round(error * self.clock_hz)
 
     def reported_seconds(self) -> float | None:
