@@ -69,9 +69,9 @@ class FakeControlPlane:
         self.changed.set()
         self.changed = asyncio.Event()
 
-    async def until(self, condition: Any) -> None:
+    async def until(self, condition: Any, seconds: float = 20) -> None:
         """Waits until a call has made the condition true."""
-        async with asyncio.timeout(20), self.progressed:
+        async with asyncio.timeout(seconds), self.progressed:
             await self.progressed.wait_for(condition)
 
     def app(self) -> FastAPI:
