@@ -49,6 +49,13 @@ def test_gops_have_the_length_asked_for_and_the_loop_is_whole(codec: VideoCodec,
     assert (max(unit.pts - unit.dts for unit in video.units) > 0) == (b_frames > 0)
 
 
+def test_a_loop_longer_than_libav_waits_for_sound_has_sound(tmp_path: Path) -> None:
+    spec = CameraSpec(name="yard", audio=AudioCodec.AAC, loop_seconds=15, fps=2, gop_frames=2, width=64, height=64)
+    media = media_for(spec, tmp_path)
+    assert media.audio is not None
+    assert media.audio.loop_ticks / media.audio.clock_hz == pytest.approx(15, abs=0.1)
+
+
 def test_the_bit_rate_is_about_what_was_asked_for(tmp_path: Path) -> None:
     spec = CameraSpec(name="yard", loop_seconds=4, bitrate_bps=2_000_000)
     bits = 8 * sum(len(unit.data) for unit in media_for(spec, tmp_path).video.units)

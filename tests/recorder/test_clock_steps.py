@@ -57,7 +57,7 @@ def test_a_step_begins_new_stamps_at_a_keyframe_without_losing_a_packet(
             clock.seconds = 1000 + float((packet.dts or 0) * packet.time_base)
             clock.step = step if clock.seconds >= 1005 else timedelta()
             take.feed(packet, clock.monotonic(), plan)
-        take.end()
+        take.end(plan)
     assert sealer.close(10)
 
     segments = sorted(spool.segments.in_state(SegmentState.SEALED), key=lambda segment: segment.id)
@@ -97,7 +97,7 @@ def test_packets_that_waited_five_seconds_while_the_stream_was_opened_are_stampe
                 # Sent from 12:00:01 on; the first five seconds of it come at once.
                 clock.seconds = max(1006, 1001 + float((packet.dts or 0) * packet.time_base))
                 take.feed(packet, clock.monotonic(), plan)
-        take.end()
+        take.end(plan)
     assert sealer.close(10)
     [segment] = spool.segments.in_state(SegmentState.SEALED)
     assert segment.sealed is not None
@@ -114,3 +114,26 @@ def test_a_comparison_of_long_ago_says_nothing() -> None:
     assert clock_error.now() == timedelta()
     clock.seconds += 2
     assert clock_error.now() is None
+
+
+async def test_a_connection_that_breaks_off_before_its_stamps_are_sure_loses_no_packet(
+    spool: Spool, tmp_path: Path
+) -> None:
+    clip = make_clip(tmp_path / "a.mov", seconds=1, audio=None)
+    clock, sealer, camera_id = SteppingClock(), Sealer(), uuid7()
+    coverage = Coverage(camera_id, spool.gaps)
+    journal = Journal(camera_id, spool, clock, sealer, coverage, lambda: None, ClockError(clock), Syncer(spool.sync))
+    opened = NOON - timedelta(days=1)
+    plan = Plan((Run(camera_id, None, opened, "Yard", opened, NOON + timedelta(days=1), 60),), lambda _: NOON)
+    clock.seconds = 1006
+    with av.open(str(clip)) as source:
+        take = Take(journal, Tracks(source.streams.video[0], None), clock.monotonic())
+        for packet in source.demux():
+            if packet.size:
+                take.feed(packet, clock.monotonic(), plan)
+        assert not take.is_recording, "all of it came at once"
+        take.end(plan)
+        take.end(plan)
+    assert sealer.close(10)
+    [segment] = spool.segments.in_state(SegmentState.SEALED)
+    assert video_hashes(spool.segments.file(segment)) == video_hashes(clip)

@@ -109,7 +109,8 @@ def _generated(spec: CameraSpec, cache: Path) -> Path:
 
 def _encode(spec: CameraSpec, path: Path) -> None:
     """NUT keeps exact time bases, any of our codecs, and packets as they are."""
-    with av.open(path, "w", format="nut") as container:
+    # Sound is encoded after the pictures: without this, libav stops holding those back for it after ten seconds.
+    with av.open(path, "w", format="nut", options={"max_interleave_delta": "0"}) as container:
         video = cast("VideoStream", container.add_stream(encoder_name(spec), spec.fps, encoder_options(spec)))
         video.width, video.height, video.pix_fmt = spec.width, spec.height, pixel_format(spec)
         video.bit_rate = spec.bitrate_bps

@@ -81,7 +81,7 @@ class Capture:
         self._wake.set()
         with self._lock:
             if self._take is not None:
-                self._take.end()
+                self._take.end(self.plan)
 
     def cut(self) -> None:
         """Seal what is open; the stream goes on."""
@@ -164,7 +164,7 @@ class Capture:
                         self._become(condition, "")
             finally:
                 with self._lock:
-                    take.end()
+                    take.end(self.plan)
                     self._take = None
 
     def _recorded_seconds(self) -> float:

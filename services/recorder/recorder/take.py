@@ -99,9 +99,13 @@ class Take:
         """What is open is sealed; the next keyframe may begin another segment."""
         self._seal(None)
 
-    def end(self) -> None:
-        """The connection is over: what is open is sealed."""
+    def end(self, plan: Plan) -> None:
+        """The connection is over: what is open is sealed, and what waited to be opened is kept."""
+        if self._ended:
+            return
         self._ended = True
+        if self._writer is None and self._preroll and (run := self._kept_run(plan)) is not None:
+            self._open(run, plan)  # it broke off sooner than sound or a good stamp came
         self._seal(None)
         self._preroll.clear()
 
