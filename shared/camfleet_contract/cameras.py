@@ -25,6 +25,22 @@ class RecordQuality(StrEnum):
     LOW = "low"
 
 
+class RtspTransport(StrEnum):
+    """How RTSP carries the media (RFC 2326, section 10.12 and 12.39)."""
+
+    TCP = "tcp"
+    """Inside the RTSP connection: nothing gets lost, and every firewall lets it through."""
+    UDP = "udp"
+    """In datagrams of its own, for cameras that do TCP badly; what the network loses is lost."""
+
+
+class RecordedStream(StrEnum):
+    """Which of a camera's two streams is recorded."""
+
+    MAIN = "main"
+    SUB = "sub"
+
+
 class RecordingMode(StrEnum):
     """Who records a camera: the control plane's own side, or a recorder at the site."""
 

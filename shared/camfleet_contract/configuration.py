@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
 from pydantic.config import JsonDict
 
-from camfleet_contract.cameras import CAMERA_EXAMPLE, Camera
+from camfleet_contract.cameras import CAMERA_EXAMPLE, Camera, RecordedStream, RtspTransport
 from camfleet_contract.messages import Message, Name, Utc
 from camfleet_contract.schedules import ScheduleRule
 
@@ -28,6 +28,12 @@ _SCHEDULE: JsonDict = {
     "updated_at": "2026-02-27T09:30:00Z",
     "segment_seconds": 60,
 }
+_CONFIGURED_CAMERA: JsonDict = {
+    **CAMERA_EXAMPLE,
+    "rtsp_url_sub": "rtsp://user:pass@192.168.1.20:554/s2",
+    "rtsp_transport": "udp",
+    "recorded_stream": "sub",
+}
 _STORAGE: JsonDict = {"mode": "brokered", "url": "gs://footage"}
 
 
@@ -47,6 +53,21 @@ class Schedule(ScheduleRule):
     """IANA name of the site's zone, in which the schedule's times are meant."""
     updated_at: Utc | None = Field(default=None, exclude_if=lambda moment: moment is None)
     segment_seconds: SegmentSeconds = 60
+
+
+class ConfiguredCamera(Camera):
+    """A camera as `GET config` lists it: with what predecessor clients don't know."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_CONFIGURED_CAMERA]})
+
+    rtsp_transport: RtspTransport | None = None
+    """None: as the recorder is set (`RTSP_TRANSPORT`)."""
+    recorded_stream: RecordedStream = RecordedStream.MAIN
+
+    @property
+    def recorded_url(self) -> str:
+        """Where the chosen stream is, with user and password."""
+        return self.rtsp_url_sub if self.recorded_stream is RecordedStream.SUB and self.rtsp_url_sub else self.rtsp_url
 
 
 class StorageMode(StrEnum):
@@ -80,7 +101,7 @@ class RecorderConfig(Message):
                     "client_id": "7d2f5b1e-93c4-4c1a-b5e8-6a0f4d3c2b19",
                     "client_name": "Gatehouse",
                     "timezone": "Europe/Berlin",
-                    "cameras": [CAMERA_EXAMPLE],
+                    "cameras": [_CONFIGURED_CAMERA],
                     "schedules": [_SCHEDULE],
                     "storage": _STORAGE,
                     "segment_seconds": 60,
@@ -95,7 +116,7 @@ class RecorderConfig(Message):
     client_name: Name
     timezone: str = "UTC"
     """IANA name of the zone of the recorder's site."""
-    cameras: list[Camera] = []
+    cameras: list[ConfiguredCamera] = []
     """Every active camera that is assigned to the recorder and recorded by it, with a schedule or not."""
     schedules: list[Schedule] = []
     storage: Storage = Storage()
@@ -114,14 +135,14 @@ class RecorderConfig(Message):
     def _set_aside_what_is_unreadable(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(data, dict):
             return handler(data)
-        cameras, unreadable_cameras = _read_each(Camera, data.get("cameras"))
-        schedules, unreadable_schedules = _read_each(Schedule, data.get("schedules"))
+        cameras, unreadable_cameras = _read_each("camera", ConfiguredCamera, data.get("cameras"))
+        schedules, unreadable_schedules = _read_each("schedule", Schedule, data.get("schedules"))
         config = handler({**data, "cameras": cameras, "schedules": schedules})
         config._unreadable = (*unreadable_cameras, *unreadable_schedules)  # noqa: SLF001 - cls is its own class
         return config
 
 
-def _read_each(message: type[Message], items: Any) -> tuple[Any, list[str]]:
+def _read_each(kind: str, message: type[Message], items: Any) -> tuple[Any, list[str]]:
     """Each item read by itself, and a line for each that could not be."""
     if not isinstance(items, list):
         return [] if items is None else items, []
@@ -133,5 +154,5 @@ def _read_each(message: type[Message], items: Any) -> tuple[Any, list[str]]:
         except ValidationError as error:
             causes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
             named = str(item.get("id")) if isinstance(item, dict) else "?"
-            unreadable.append(f"{message.__name__.lower()} {named[:40]}: {causes}")
+            unreadable.append(f"{kind} {named[:40]}: {causes}")
     return read, unreadable

@@ -42,6 +42,8 @@ TIMES = {"start_time": "22:00:00", "end_time": "06:00:00"}
         ("/camera/create", CAMERA | {"port": ""}, "port"),
         ("/camera/create", CAMERA | {"rtsp_url": "ftp://192.0.2.1/"}, "rtsp_url"),
         ("/camera/create", CAMERA | {"rtsp_url_sub": "javascript:alert(1)"}, "rtsp_url_sub"),
+        ("/camera/create", CAMERA | {"recorded_stream": "sub"}, "recorded_stream"),
+        ("/camera/create", CAMERA | {"rtsp_transport": "pigeon"}, "rtsp_transport"),
         ("/camera/create", CAMERA | {"username": "a\0b"}, "username"),
         ("/camera/create", CAMERA | {"password": "a\0b"}, "password"),
         ("/camera/create", CAMERA | {"location": "x" * 5000}, "location"),

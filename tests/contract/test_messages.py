@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 import camfleet_contract
 from camfleet_contract.cameras import Camera
-from camfleet_contract.configuration import RecorderConfig, Schedule, Storage
+from camfleet_contract.configuration import ConfiguredCamera, RecorderConfig, Schedule, Storage
 from camfleet_contract.gaps import Gap, GapReport, GapsAnswer, GapVerdict
 from camfleet_contract.health import Health
 from camfleet_contract.heartbeats import Backlog, CameraState, Disk, Heartbeat, HeartbeatReceived, Problem
@@ -31,6 +31,7 @@ REQUIRED: dict[type[Message], set[str]] = {
     ErrorAnswer: {"detail"},
     Health: set(),
     Camera: {"id", "name", "rtsp_url"},
+    ConfiguredCamera: {"id", "name", "rtsp_url"},
     ScheduleRule: {"schedule_type", "start_time", "end_time"},
     Schedule: {"schedule_type", "start_time", "end_time", "id", "name", "camera"},
     Window: {"start", "end"},

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from camfleet_contract.batches import Unreadable
 from camfleet_contract.cameras import Camera
-from camfleet_contract.configuration import RecorderConfig, Schedule
+from camfleet_contract.configuration import ConfiguredCamera, RecorderConfig, Schedule
 from camfleet_contract.gaps import Gap, GapCause, GapReport
 from camfleet_contract.health import Health
 from camfleet_contract.heartbeats import Heartbeat, HeartbeatReceived
@@ -221,7 +221,7 @@ def test_one_schedule_that_can_not_be_read_leaves_the_others() -> None:
     document = config(schedules=[odd, good, 5], cameras=[{"id": "x"}, good["camera"]])
     read = RecorderConfig.model_validate_json(json.dumps(document))
     assert read.schedules == [SCHEDULE]
-    assert read.cameras == [CAMERA]
+    assert read.cameras == [ConfiguredCamera.model_validate(CAMERA.model_dump())]
     camera, schedule, number = read.unreadable
     assert camera.startswith("camera x: id: ")
     assert schedule.startswith("schedule 0198f0c4-8a00-7b3c-9f10-6d2b8e4a1c55: schedule_type: ")

@@ -9,7 +9,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from camfleet_contract.cameras import Camera
-from camfleet_contract.configuration import RecorderConfig, Schedule
+from camfleet_contract.configuration import ConfiguredCamera, RecorderConfig, Schedule
 from camfleet_contract.schedules import ScheduleType
 from recorder.cameras import Cameras
 from recorder.spool import Segment, SegmentState, Spool
@@ -47,10 +47,16 @@ def once(camera: Camera, start: datetime, end: datetime, segment_seconds: int = 
 
 
 def config(*schedules: Schedule, cameras: tuple[Camera, ...] = ()) -> RecorderConfig:
-    listed = {schedule.camera.id: schedule.camera for schedule in schedules} | {camera.id: camera for camera in cameras}
+    listed = {camera.id: _configured(camera) for camera in (*(schedule.camera for schedule in schedules), *cameras)}
     return RecorderConfig(
         revision="1", client_id=uuid7(), client_name="Box", cameras=list(listed.values()), schedules=list(schedules)
     )
+
+
+def _configured(camera: Camera) -> ConfiguredCamera:
+    if isinstance(camera, ConfiguredCamera):
+        return camera
+    return ConfiguredCamera(**{name: getattr(camera, name) for name in Camera.model_fields})
 
 
 def whole_second(ahead: float) -> datetime:

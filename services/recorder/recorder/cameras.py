@@ -38,7 +38,7 @@ from recorder.wanted import (
     LINGER,
     Run,
     Stream,
-    camera_urls,
+    camera_streams,
     next_boundary,
     run_at,
     runs_between,
@@ -80,6 +80,8 @@ class _Camera:
 
     journal: Journal
     capture: Capture | None = None
+    transport: Transport = Transport.TCP
+    """The capture's."""
     gone: threading.Event | None = None
     """Set when the capture that was stopped last has let go of the camera."""
 
@@ -150,7 +152,7 @@ class Cameras:
     async def start_manual(self, camera_id: UUID, duration: timedelta, name: str = "") -> Recording:
         """Record a camera now. UnknownCamera, AlreadyRecording, DiskFailed."""
         config = self._config
-        if config is None or camera_id not in camera_urls(config):
+        if config is None or camera_id not in camera_streams(config):
             raise UnknownCamera(f"No camera {camera_id} is assigned to this recorder.")
         if any(recording.camera_id == camera_id for recording in self.active()):
             raise AlreadyRecording("The camera is being recorded.")
@@ -190,7 +192,7 @@ class Cameras:
     def states(self) -> list[CameraState]:
         """Every camera of the configuration, for the heartbeat and `/status`."""
         config, now = self._config, self._clock.now()
-        return [self._state(camera_id, now) for camera_id in camera_urls(config)] if config else []
+        return [self._state(camera_id, now) for camera_id in camera_streams(config)] if config else []
 
     def _state(self, camera_id: UUID, now: datetime) -> CameraState:
         camera = self._cameras.get(camera_id)
@@ -220,10 +222,10 @@ class Cameras:
         self._known = {run.key: self._known.get(run.key, now) for run in every}
         try:
             self._last_run.put_in_order(config, now)
-            due = {stream: runs[stream.camera_id][0].start for stream in wanted(config, every, now)}
+            transport = self._capturing.transport
+            due = {stream: runs[stream.camera_id][0].start for stream in wanted(config, every, now, transport)}
             running = {camera_id for camera_id, camera in self._cameras.items() if camera.capture is not None}
-            urls = camera_urls(config) if self._capturing.pre_roll else {}
-            ahead = [Stream(camera_id, url) for camera_id, url in urls.items()]
+            ahead = list(camera_streams(config, transport).values()) if self._capturing.pre_roll else []
             chosen = admitted(due, ahead, running, self._capturing.max_concurrent)
             read = {stream.camera_id for stream in chosen.streams}
             self.refused = chosen.refused
@@ -261,13 +263,19 @@ class Cameras:
 
     def _keep(self, stream: Stream, plan: Plan, now: datetime) -> None:
         camera = self._camera(stream.camera_id)
+        if camera.capture is not None and camera.transport is not stream.transport:
+            self._disconnect(camera)
+            camera.journal.coverage.missing(
+                GapCause.CAMERA_UNREACHABLE, "Its transport was changed: it is connected anew."
+            )
         if camera.capture is None:
+            camera.transport = stream.transport
             camera.capture = Capture(
                 stream.url,
                 camera.journal,
                 plan,
                 policy=self._capturing.policy,
-                transport=self._capturing.transport,
+                transport=stream.transport,
                 open_seconds=self._capturing.open_seconds,
                 read_seconds=self._capturing.read_seconds,
                 after=camera.gone,
@@ -288,11 +296,14 @@ class Cameras:
         if not plan.is_due:
             camera.journal.idle(now)
 
-    def _release(self, camera_id: UUID, run: Run | None, now: datetime) -> None:
-        camera = self._cameras[camera_id]
+    def _disconnect(self, camera: _Camera) -> None:
         if camera.capture is not None:
             camera.capture.stop()
             camera.gone, camera.capture = camera.capture.gone, None
+
+    def _release(self, camera_id: UUID, run: Run | None, now: datetime) -> None:
+        camera = self._cameras[camera_id]
+        self._disconnect(camera)
         if camera.journal.run is not None:
             camera.journal.finish(self._status(camera.journal.run))
         if run is None:

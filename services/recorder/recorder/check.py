@@ -20,7 +20,7 @@ from recorder.retention import Reserve, disk_space
 from recorder.settings import Settings
 from recorder.storage.choice import chosen_store
 from recorder.stream import CameraStream, Transport
-from recorder.wanted import camera_urls
+from recorder.wanted import Stream, camera_streams
 
 GIB = 1024**3
 CAMERAS_AT_ONCE = 4
@@ -145,20 +145,20 @@ def _described(config: RecorderConfig) -> str:
 
 async def _all_cameras(config: RecorderConfig, transport: Transport) -> list[Finding]:
     turn = asyncio.Semaphore(CAMERAS_AT_ONCE)
-    urls = camera_urls(config)
+    streams = camera_streams(config, transport)
     cameras = {camera.id: camera for camera in (*(held.camera for held in config.schedules), *config.cameras)}
 
     async def one(camera: Camera) -> Finding:
         async with turn:
-            return await _step(f"camera {camera.name}", lambda: _camera(urls[camera.id], transport))
+            return await _step(f"camera {camera.name}", lambda: _camera(streams[camera.id]))
 
     return list(await asyncio.gather(*(one(camera) for camera in cameras.values())))
 
 
-async def _camera(url: str, transport: Transport) -> str:
+async def _camera(stream: Stream) -> str:
     try:
         async with asyncio.timeout(CAMERA_SECONDS + 30):
-            return await asyncio.to_thread(_keyframe, url, transport)
+            return await asyncio.to_thread(_keyframe, stream.url, stream.transport)
     except TimeoutError:
         raise StreamStalled("It neither answers nor fails: restart the camera.") from None
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from enum import StrEnum
 from urllib.parse import urlsplit
 
 import av
@@ -12,6 +11,7 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from camfleet_contract.cameras import RtspTransport
 from recorder.errors import (
     CameraError,
     CameraRefused,
@@ -33,11 +33,7 @@ _VIDEO_CODECS = frozenset({"h264", "hevc", "av1", "mjpeg", "mpeg4", "vp9"})
 _TIMED_OUT = (av.ExitError, av.TimeoutError)
 
 
-class Transport(StrEnum):
-    """How RTSP carries the media."""
-
-    TCP = "tcp"
-    UDP = "udp"
+Transport = RtspTransport
 
 
 class CameraStream:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from camfleet_contract.cameras import RtspTransport
 from camfleet_contract.configuration import RecorderConfig, Schedule
 from camfleet_contract.messages import Interval
 from camfleet_contract.recordings import RecordingStatus
@@ -24,6 +25,7 @@ class Stream:
 
     camera_id: UUID
     url: str
+    transport: RtspTransport = RtspTransport.TCP
 
     def __repr__(self) -> str:
         return f"Stream(camera_id={self.camera_id})"  # the URL holds a password
@@ -51,13 +53,18 @@ class Run:
         return self.camera_id, self.schedule_id, self.opened
 
 
-def wanted(config: RecorderConfig, runs: Iterable[Run], now: datetime) -> set[Stream]:
-    """The streams that should be open at `now`: those of runs that are on, or begin in a moment."""
-    urls = camera_urls(config)
+def wanted(
+    config: RecorderConfig, runs: Iterable[Run], now: datetime, transport: RtspTransport = RtspTransport.TCP
+) -> set[Stream]:
+    """The streams that should be open at `now`: those of runs that are on, or begin in a moment.
+
+    `transport` is that of cameras that have none of their own.
+    """
+    streams = camera_streams(config, transport)
     return {
-        Stream(run.camera_id, urls[run.camera_id])
+        streams[run.camera_id]
         for run in runs
-        if run.camera_id in urls and run.start - CONNECT_AHEAD <= now < run.end + LINGER
+        if run.camera_id in streams and run.start - CONNECT_AHEAD <= now < run.end + LINGER
     }
 
 
@@ -112,10 +119,16 @@ def run_at(runs: Iterable[Run], moment: datetime) -> Run | None:
     return next((run for run in runs if run.start <= moment < run.end), None)
 
 
-def camera_urls(config: RecorderConfig) -> dict[UUID, str]:
-    """Where each camera is reached. A schedule may bring a camera that the list doesn't have."""
-    cameras = [schedule.camera for schedule in config.schedules] + config.cameras
-    return {camera.id: camera.rtsp_url for camera in cameras}
+def camera_streams(config: RecorderConfig, transport: RtspTransport = RtspTransport.TCP) -> dict[UUID, Stream]:
+    """The stream of each camera. A schedule may bring a camera that the list doesn't have.
+
+    `transport` is that of cameras that have none of their own.
+    """
+    due = {camera.id: Stream(camera.id, camera.rtsp_url, transport) for camera in (s.camera for s in config.schedules)}
+    return due | {
+        camera.id: Stream(camera.id, camera.recorded_url, camera.rtsp_transport or transport)
+        for camera in config.cameras
+    }
 
 
 def _windows(schedule: Schedule, between: Interval) -> Iterable[Window]:

@@ -157,6 +157,11 @@ async def test_a_camera_sent_back_as_it_was_shown_keeps_its_secrets(admin: Scrip
         ({"rtsp_url": "rtsp://admin:p@ss@10.0.0.5/s1"}, "rtsp_url"),
         ({"rtsp_url": "rtsp://10.0.0.5:99999/s1"}, "rtsp_url"),
         ({"rtsp_url_sub": "javascript:alert(1)"}, "rtsp_url_sub"),
+        ({"rtsp_transport": "multicast"}, "rtsp_transport"),
+        ({"rtsp_transport": ""}, "rtsp_transport"),
+        ({"recorded_stream": "sub"}, "recorded_stream"),
+        ({"recorded_stream": "both"}, "recorded_stream"),
+        ({"recorded_stream": None}, "recorded_stream"),
         ({"name": ""}, "name"),
         ({"name": " \t "}, "name"),
         ({"name": "a\u0000b"}, "name"),
@@ -186,6 +191,19 @@ async def test_a_camera_that_makes_no_sense_is_refused_at_its_field(
     assert list(fields_refused(answer.json()["detail"])) == [field]
     assert "hunter2hunter2" not in answer.text
     assert "p@ss" not in answer.text
+
+
+async def test_how_a_camera_is_read_is_chosen_and_chosen_back(admin: Script) -> None:
+    camera = await admin.camera(await admin.site())
+    assert (camera["rtsp_transport"], camera["recorded_stream"]) == (None, "main")
+    path = f"cameras/{camera['id']}/"
+    chosen = {"rtsp_transport": "udp", "recorded_stream": "sub"}
+    changed = await admin.change(path, chosen | {"rtsp_url_sub": "rtsp://192.168.1.20:554/2"})
+    assert chosen.items() <= changed.items()
+    detail = await admin.refused(422, "PATCH", path, {"rtsp_url_sub": None})
+    assert list(fields_refused(detail)) == ["recorded_stream"]
+    back = await admin.change(path, {"rtsp_transport": None, "recorded_stream": "main", "rtsp_url_sub": None})
+    assert back | {"updated_at": ""} == camera | {"updated_at": ""}
 
 
 async def test_half_a_surrogate_pair_is_refused(admin: Script) -> None:

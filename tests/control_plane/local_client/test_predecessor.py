@@ -11,6 +11,7 @@ from tests.control_plane.local_client.sites import API, Place, Recorder
 
 # What the shipped client reads from an item; it drops the item without a word if one of these is null or missing.
 SCHEDULE_FIELDS = ("id", "name", "schedule_type", "start_time", "end_time", "days_of_week", "is_active", "camera")
+ITS_CAMERA = {"id", "name", "ip_address", "rtsp_url", "rtsp_url_sub", "camera_type", "location", "record_quality"}
 CAMERA_FIELDS = ("id", "name", "ip_address", "rtsp_url", "camera_type", "record_quality")
 
 
@@ -19,6 +20,20 @@ async def test_health_answers_without_a_token(place: Place) -> None:
         response = await http.get(f"{API}/health")
     assert response.status_code == 200
     assert response.json() == {"status": "healthy", "service": "Local Client API", "version": "5.0.0"}
+
+
+async def test_it_sees_nothing_of_what_only_our_recorder_knows_of_a_camera(place: Place, recorder: Recorder) -> None:
+    camera_id = await place.camera(
+        "Gate", rtsp_url_sub="rtsp://10.0.0.9/sub", rtsp_transport="udp", recorded_stream="sub"
+    )
+    await place.assign(recorder, camera_id)
+    await place.schedule(camera_id)
+    cameras = {camera["id"]: camera for camera in (await recorder.get("cameras")).json()}
+    (schedule,) = (await recorder.get("schedules")).json()
+    assert set(cameras[str(camera_id)]) == set(schedule["camera"]) == ITS_CAMERA
+    config = (await recorder.get("config")).json()
+    (configured,) = (camera for camera in config["cameras"] if camera["id"] == str(camera_id))
+    assert configured == cameras[str(camera_id)] | {"rtsp_transport": "udp", "recorded_stream": "sub"}
 
 
 async def test_its_whole_life(place: Place, camera_id: uuid.UUID, recorder: Recorder) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from camfleet_contract.cameras import CameraType, RecordingMode, RecordQuality
+from camfleet_contract.cameras import CameraType, RecordedStream, RecordingMode, RecordQuality, RtspTransport
 from camfleet_contract.messages import WallDate, WallTime
 from camfleet_contract.recordings import RecordingStatus
 from camfleet_contract.schedules import ScheduleType, Weekday
@@ -102,6 +102,9 @@ class CameraAnswer(Kept):
     rtsp_url: Annotated[str | None, Field(examples=["rtsp://admin:***@192.168.1.20:554/stream1"])]
     """Given or put together, the password as `***`; null if its secrets can't be read with the keys in use."""
     rtsp_url_sub: str | None
+    rtsp_transport: RtspTransport | None
+    """null: as the recorder is set."""
+    recorded_stream: RecordedStream
     location: str | None
     record_quality: RecordQuality
     recording_mode: RecordingMode
@@ -121,6 +124,8 @@ class CameraAnswer(Kept):
             rtsp_path=camera.rtsp_path,
             rtsp_url=shown_url(camera, secrets),
             rtsp_url_sub=shown_sub_url(camera, secrets),
+            rtsp_transport=camera.rtsp_transport,
+            recorded_stream=camera.recorded_stream,
             location=camera.location,
             record_quality=camera.record_quality,
             recording_mode=camera.recording_mode,

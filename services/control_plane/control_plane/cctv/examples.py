@@ -35,6 +35,8 @@ NEW_CAMERA = _examples(
 )
 CAMERA_CHANGE = _examples(
     another_password={"password": "the camera's new password"},
+    by_udp={"rtsp_transport": "udp"},
+    its_second_stream={"recorded_stream": "sub", "rtsp_url_sub": "rtsp://192.168.1.20:554/stream2"},
     deactivate={"is_active": False},
 )
 

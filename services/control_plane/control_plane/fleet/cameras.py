@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 from sqlalchemy.orm.interfaces import ORMOption
 
-from camfleet_contract.cameras import CameraType, RecordingMode, RecordQuality
+from camfleet_contract.cameras import CameraType, RecordedStream, RecordingMode, RecordQuality, RtspTransport
 from camfleet_contract.messages import Text
 from control_plane.errors import Conflict, Invalid, NotFound
 from control_plane.events import Actor, record_event
@@ -52,6 +52,7 @@ StreamUrl = Annotated[
 ]
 Password = Annotated[Text, Field(max_length=255, json_schema_extra={"writeOnly": True})]
 
+_NULLABLE = frozenset({"location", "rtsp_transport"})
 _SECRETS = {
     "password": "password_encrypted",
     "rtsp_url": "rtsp_url_encrypted",
@@ -76,6 +77,10 @@ class CameraChange(Fields):
     rtsp_url: StreamUrl | None = None
     """The whole URL of the stream, where it can't be put together from the address, port, path and credentials."""
     rtsp_url_sub: StreamUrl | None = None
+    rtsp_transport: RtspTransport | None = None
+    """How its stream is carried; null leaves it to the recorder's setting, which is TCP unless somebody changed it."""
+    recorded_stream: RecordedStream = RecordedStream.MAIN
+    """`sub` records `rtsp_url_sub` instead: a smaller picture, for thin uplinks and long retention."""
     location: Line | None = None
     record_quality: RecordQuality = RecordQuality.MEDIUM
     recording_mode: RecordingMode = RecordingMode.LOCAL_CLIENT
@@ -207,7 +212,7 @@ async def delete_camera(session: AsyncSession, camera: Camera, *, actor: Actor) 
 def _write(camera: Camera, values: dict[str, Any], secrets: SecretBox) -> None:
     for name, value in values.items():
         if name not in _SECRETS:
-            setattr(camera, name, "" if value is None and name != "location" else value)
+            setattr(camera, name, "" if value is None and name not in _NULLABLE else value)
             continue
         if value and name != "password" and is_masked(value):
             raise Invalid(
@@ -221,6 +226,10 @@ def _check(camera: Camera) -> None:
         raise Invalid("ip_address", "is needed, unless rtsp_url gives the whole address of the stream")
     if camera.password_encrypted is not None and not camera.username:
         raise Invalid("username", "is needed with a password; clear the password if the camera wants none")
+    if camera.recorded_stream is RecordedStream.SUB and camera.rtsp_url_sub_encrypted is None:
+        raise Invalid(
+            "recorded_stream", "is the second stream, whose URL isn't known: give rtsp_url_sub, or choose main"
+        )
 
 
 async def _check_move(session: AsyncSession, camera: Camera, site_id: uuid.UUID) -> None:

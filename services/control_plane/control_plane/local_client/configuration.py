@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from camfleet_contract.cameras import Camera, RecordingMode
-from camfleet_contract.configuration import RecorderConfig, Schedule, Storage, StorageMode
+from camfleet_contract.configuration import ConfiguredCamera, RecorderConfig, Schedule, Storage, StorageMode
 from control_plane import models
 from control_plane.errors import Unauthorized, Unavailable
 from control_plane.fleet.cameras import camera_stream_url, camera_sub_stream_url, secret_columns
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 _Row = tuple[str, str, str, models.Camera | None, models.Schedule | None]
 
-_CAMERAS = TypeAdapter(list[Camera])
+_CAMERAS = TypeAdapter(Sequence[Camera])
 _SCHEDULES = TypeAdapter(list[Schedule])
 
 
@@ -36,11 +36,11 @@ class Assigned:
     client_id: uuid.UUID
     client_name: str
     timezone: str
-    cameras: list[Camera]
+    cameras: list[ConfiguredCamera]
     schedules: list[Schedule]
 
     def cameras_json(self) -> bytes:
-        """The body of `GET cameras`."""
+        """The body of `GET cameras`: what predecessor clients know of a camera, and nothing else."""
         return _CAMERAS.dump_json(self.cameras)
 
     def schedules_json(self) -> bytes:
@@ -93,7 +93,7 @@ async def read_assigned(session: AsyncSession, secrets: SecretBox, client_id: uu
     rows = cast("Sequence[_Row]", (await session.execute(query)).all())
     if not rows:
         raise Unauthorized("this client was deleted or deactivated")
-    cameras: dict[uuid.UUID, tuple[models.Camera, Camera]] = {}
+    cameras: dict[uuid.UUID, tuple[models.Camera, ConfiguredCamera]] = {}
     schedules: list[tuple[models.Schedule, Schedule]] = []
     for number, (_, _, zone, camera, schedule) in enumerate(rows):
         if camera is None:
@@ -118,9 +118,9 @@ def _age(pair: tuple[models.Camera | models.Schedule, object]) -> tuple[object, 
     return row.created_at, row.id
 
 
-def _as_camera(camera: models.Camera, secrets: SecretBox) -> Camera:
+def _as_camera(camera: models.Camera, secrets: SecretBox) -> ConfiguredCamera:
     try:
-        return Camera(
+        return ConfiguredCamera(
             id=camera.id,
             name=camera.name,
             ip_address=camera.ip_address,
@@ -129,6 +129,8 @@ def _as_camera(camera: models.Camera, secrets: SecretBox) -> Camera:
             camera_type=camera.camera_type,
             location=camera.location,
             record_quality=camera.record_quality,
+            rtsp_transport=camera.rtsp_transport,
+            recorded_stream=camera.recorded_stream,
         )
     except SecretUnreadableError:
         log.error("camera_secret_unreadable", camera_id=str(camera.id))  # noqa: TRY400 - a traceback says no more

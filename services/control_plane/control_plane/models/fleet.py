@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, Text, true
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from camfleet_contract.cameras import CameraType, RecordingMode, RecordQuality
+from camfleet_contract.cameras import CameraType, RecordedStream, RecordingMode, RecordQuality, RtspTransport
 from camfleet_contract.schedules import ScheduleType
 from control_plane.models.base import Base, CreatedAt, Id, UpdatedAt, text_enum
 
@@ -99,6 +99,11 @@ class Camera(Base):
     rtsp_url_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     """Given as a whole, it wins over the parts."""
     rtsp_url_sub_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    rtsp_transport: Mapped[RtspTransport | None] = mapped_column(text_enum(RtspTransport))
+    """None leaves it to the recorder's own setting."""
+    recorded_stream: Mapped[RecordedStream] = mapped_column(
+        text_enum(RecordedStream), default=RecordedStream.MAIN, server_default="main"
+    )
     location: Mapped[str | None]
     record_quality: Mapped[RecordQuality] = mapped_column(text_enum(RecordQuality), default=RecordQuality.MEDIUM)
     recording_mode: Mapped[RecordingMode] = mapped_column(text_enum(RecordingMode), default=RecordingMode.LOCAL_CLIENT)

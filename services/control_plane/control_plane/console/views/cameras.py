@@ -11,7 +11,7 @@ from sqlalchemy.orm import joinedload
 from starlette.requests import Request
 from wtforms import BooleanField, Form, IntegerField, SelectField, StringField
 
-from camfleet_contract.cameras import CameraType, RecordingMode, RecordQuality
+from camfleet_contract.cameras import CameraType, RecordedStream, RecordingMode, RecordQuality, RtspTransport
 from control_plane.console import display
 from control_plane.console.contacts import cameras_now
 from control_plane.console.fields import NEEDED, SearchField, SecretField, say_stored, show_chosen
@@ -33,6 +33,8 @@ from control_plane.models import Camera, Client, ClientCamera, Recording, Schedu
 _SECRETS = ("password", "rtsp_url", "rtsp_url_sub")
 _TYPES = {CameraType.RTSP: "RTSP", CameraType.IP: "IP camera", CameraType.WEBCAM: "Webcam"}
 _MODES = {RecordingMode.LOCAL_CLIENT: "By a local recording client", RecordingMode.BACKEND: "By the backend"}
+_TRANSPORTS = {"": "As the recorder is set", RtspTransport.TCP: "TCP", RtspTransport.UDP: "UDP"}
+_STREAMS = {RecordedStream.MAIN: "The main stream", RecordedStream.SUB: "The second stream"}
 
 
 class CameraForm(Form):
@@ -57,9 +59,22 @@ class CameraForm(Form):
     rtsp_url_sub = SecretField(
         "Second stream's URL",
         render_kw={"autocomplete": "new-password"},
-        description="A smaller picture, where the camera has one.",
+        description="A smaller picture, where the camera has one. User and password are those above.",
     )
     clear_rtsp_url_sub = BooleanField("Forget the stored second URL")
+    rtsp_transport = SelectField(
+        "Transport",
+        choices=[(str(transport), text) for transport, text in _TRANSPORTS.items()],
+        default="",
+        description="TCP, unless the recorder's RTSP_TRANSPORT says otherwise. UDP for cameras that do TCP badly: "
+        "what the network loses is then lost.",
+    )
+    recorded_stream = SelectField(
+        "Stream",
+        choices=[(str(stream), text) for stream, text in _STREAMS.items()],
+        default=str(RecordedStream.MAIN),
+        description="The second stream saves disk and uplink and shows less. It needs its URL above.",
+    )
     recording_mode = SelectField("Recorded", choices=[(str(mode), text) for mode, text in _MODES.items()])
     camera_type = SelectField(
         "Type",
@@ -86,7 +101,7 @@ _SECTIONS = (
         "Stored encrypted and never shown again, since it may hold a password.",
         ("rtsp_url", "clear_rtsp_url", "rtsp_url_sub", "clear_rtsp_url_sub"),
     ),
-    ("Recording", "", ("recording_mode", "camera_type", "record_quality")),
+    ("Recording", "", ("recording_mode", "recorded_stream", "rtsp_transport", "camera_type", "record_quality")),
 )
 
 
@@ -111,6 +126,8 @@ class CameraView(ConsoleView, model=Camera):
         "stream",
         "username",
         "recording_mode",
+        "recorded_stream",
+        "rtsp_transport",
         "camera_type",
         "record_quality",
         "is_active",
@@ -127,6 +144,8 @@ class CameraView(ConsoleView, model=Camera):
         "stream": "Stream",
         "username": "User name",
         "recording_mode": "Recorded",
+        "recorded_stream": "Recorded stream",
+        "rtsp_transport": "Transport",
         "camera_type": "Type",
         "record_quality": "Quality",
         "is_active": "Active",
@@ -162,6 +181,8 @@ class CameraView(ConsoleView, model=Camera):
     column_formatters_detail: ClassVar[Any] = column_formatters | {
         "state": lambda camera, _, request: _state_in_full(camera, request),
         "stream": lambda camera, _, request: _stream(request),
+        "recorded_stream": lambda camera, _: _STREAMS[camera.recorded_stream],
+        "rtsp_transport": lambda camera, _: _TRANSPORTS[camera.rtsp_transport or ""],
         "camera_type": lambda camera, _: _TYPES[camera.camera_type],
         "record_quality": lambda camera, _: camera.record_quality.capitalize(),
         "username": lambda camera, _: camera.username or display.nothing(),
@@ -229,7 +250,8 @@ class CameraView(ConsoleView, model=Camera):
     def initial(self, obj: Any) -> dict[str, Any]:
         """The form's values, without any secret."""
         names = CameraChange.model_fields.keys() - set(_SECRETS)
-        return {name: getattr(obj, name) for name in names} | {"site_id": str(obj.site_id)}
+        given = {"site_id": str(obj.site_id), "rtsp_transport": obj.rtsp_transport or ""}
+        return {name: getattr(obj, name) for name in names} | given
 
     async def form_context(self, request: Request, obj: Any) -> dict[str, Any]:
         """The form's parts."""
@@ -257,6 +279,7 @@ def _values(form: Form) -> dict[str, Any]:
     """What was filled in; an empty secret is not sent on, unless it is to be forgotten."""
     values = {name: value for name, value in form.data.items() if name in CameraChange.model_fields}
     values["location"] = values["location"] or None
+    values["rtsp_transport"] = values["rtsp_transport"] or None
     for name in _SECRETS:
         if not values[name]:
             del values[name]
