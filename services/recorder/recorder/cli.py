@@ -50,7 +50,7 @@ def run(env_file: EnvFile = Path(".env")) -> None:
     """Record, upload and report until SIGTERM or Ctrl-C, which seals what is open and ends within 10 seconds.
 
     Exit codes: 0 stopped in order, 1 crashed (the service manager should restart it), 2 bad settings,
-    3 the data folder can't be used or another recorder has it, 4 the port of the status pages is taken.
+    3 the data folder's path can't be used or another recorder has it, 4 the port of the status pages is taken.
     """
     settings = _settings(env_file)
     from recorder.logs import logging_to
