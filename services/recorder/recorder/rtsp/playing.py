@@ -28,6 +28,8 @@ class Playing:
         self._tracks = tracks
         self._pictures = [track for track in tracks.values() if isinstance(track, Pictures)]
         self._sounds = [track for track in tracks.values() if isinstance(track, Sounds)]
+        for sound in self._sounds:
+            sound.clock.beside, self._pictures[0].clock.beside = self._pictures[0].clock, sound.clock
         self._reports = reports
         self._heard = heard
         self._ended: set[int] = set()

@@ -46,17 +46,30 @@ class TrackClock:
         self._ticks = 0
         self._report: tuple[int, int] | None = None
         self._is_following = False
+        self.beside: TrackClock | None = None
+        """The other track's. Where the camera doesn't tell it, what comes at once is taken to have been at once."""
+
+    @property
+    def seconds(self) -> float:
+        """The place of the newest timestamp; 0 before the first."""
+        return self._ticks / self.clock_hz
 
     def ticks(self, time: int) -> int:
         """The place of a timestamp, which is taken to be less than half a cycle from the one before."""
         if self._last is None:
-            # Some cameras name an origin that has nothing to do with what they send.
-            started = 0 if self._origin is None else _signed(time - self._origin)
-            self._ticks = started if abs(started) <= _NEARBY_SECONDS * self.clock_hz else 0
+            self._ticks = self._start(time)
         else:
             self._ticks += _signed(time - self._last)
         self._last = time
         return self._ticks
+
+    def _start(self, time: int) -> int:
+        if self._origin is not None:
+            started = _signed(time - self._origin)
+            # Some cameras name an origin that has nothing to do with what they send.
+            if abs(started) <= _NEARBY_SECONDS * self.clock_hz:
+                return started
+        return round(self.beside.seconds * self.clock_hz) if self.beside is not None else 0
 
     def reported(self, ntp: int, time: int) -> None:
         """What the camera's clock showed (in seconds, with 32 bits behind the point) at a timestamp of this track."""

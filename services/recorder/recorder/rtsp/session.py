@@ -62,7 +62,7 @@ class Session:
         """
         deadline = time.monotonic() + open_seconds
         host, port, credentials, bare_url = _target(url)
-        connection = _connected(host, port, open_seconds)
+        connection = _connected(host, port, deadline)
         try:
             authenticator = Authenticator(credentials)
             asking = Asking(connection, authenticator, deadline)
@@ -151,17 +151,31 @@ def _target(url: str) -> tuple[str, int, Credentials | None, str]:
     bare = urlunsplit(("rtsp", parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
     if not bare.isascii() or not bare.isprintable() or " " in bare or not (user + password).isprintable():
         raise Unsuited("The camera's address has unusual characters.")
-    return parts.hostname, port, Credentials(user, password) if user else None, bare
+    return parts.hostname, port, Credentials(user, password) if parts.username is not None else None, bare
 
 
-def _connected(host: str, port: int, seconds: float) -> socket.socket:
+def _connected(host: str, port: int, deadline: float) -> socket.socket:
+    failure: OSError | UnicodeError = TimeoutError()
     try:
-        return socket.create_connection((host, port), timeout=seconds)
-    except TimeoutError:
-        raise CameraUnreachable("The camera did not answer in time.") from None
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        for number, (family, kind, protocol, _, address) in enumerate(addresses):
+            # An address that doesn't answer leaves time for the others.
+            seconds = (deadline - time.monotonic()) / (len(addresses) - number)
+            connection = socket.socket(family, kind, protocol)
+            try:
+                connection.settimeout(max(0.001, seconds))
+                connection.connect(address)
+            except OSError as error:
+                connection.close()
+                failure = error
+            else:
+                return connection
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "its address can't be read"
-        raise CameraUnreachable(f"The camera can't be reached: {storable(reason)}") from None
+        failure = error
+    if isinstance(failure, TimeoutError):
+        raise CameraUnreachable("The camera did not answer in time.") from None
+    reason = getattr(failure, "strerror", None) or "its address can't be read"
+    raise CameraUnreachable(f"The camera can't be reached: {storable(reason)}") from None
 
 
 def _depacketizer(set_up: SetUp) -> Pictures | Sounds:

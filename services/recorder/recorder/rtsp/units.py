@@ -12,7 +12,7 @@ class AccessUnit(NamedTuple):
     which an `hvc1` track has in its sample entry only. Sound: one AAC frame, or G.711 samples."""
     ticks: int
     """Time of presentation in the track's clock, on a scale that starts near 0 and never wraps. The scales of both
-    tracks have the same origin as far as the camera tells it."""
+    tracks have the same origin: as the camera tells it, else by when they came."""
     is_keyframe: bool
     parameter_sets: tuple[bytes, ...] = ()
     """Those that came with the picture, each a NAL unit, in their order."""
