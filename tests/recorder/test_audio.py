@@ -69,6 +69,27 @@ def test_aac_is_copied_packet_by_packet(spool: Spool, tmp_path: Path, policy: Au
     assert sound(segment_of(spool, clip, policy)) == sound(clip)
 
 
+@pytest.mark.parametrize(
+    ("codec", "policy", "kept"),
+    [
+        ("mp3", AudioPolicy.COPY, "mp3float"),
+        ("ac3", AudioPolicy.COPY, "ac3"),
+        ("alac", AudioPolicy.COPY, "alac"),
+        ("pcm_s16be", AudioPolicy.COPY, "aac"),
+        ("mp3", AudioPolicy.AAC, "aac"),
+        ("ac3", AudioPolicy.AAC, "aac"),
+    ],
+)
+def test_what_mp4_holds_is_copied_and_the_rest_encoded(
+    spool: Spool, tmp_path: Path, codec: str, policy: AudioPolicy, kept: str
+) -> None:
+    clip = make_clip(tmp_path / "a.mov", seconds=2, audio=codec)
+    with av.open(str(segment_of(spool, clip, policy))) as container:
+        assert container.streams.audio[0].codec_context.name == kept
+        heard = sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
+    assert heard == pytest.approx(2, abs=0.2)
+
+
 def test_no_sound_is_kept_where_none_is_wanted(spool: Spool, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "a.mov", seconds=2)
     with av.open(str(segment_of(spool, clip, AudioPolicy.NONE))) as container:

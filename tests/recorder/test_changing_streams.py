@@ -13,7 +13,7 @@ from camfleet_contract.gaps import GapCause
 from camfleet_contract.heartbeats import CameraCondition
 from recorder.cameras import Cameras, Capturing
 from recorder.spool import Spool
-from tests.recorder.recorded import assert_nothing_is_lost, footage, sent_units
+from tests.recorder.recorded import assert_nothing_is_lost, footage, sent_units, shown_as_sent
 from tests.recorder.rig import always, camera, config, running, sealed
 from tests.recorder.waiting import until
 
@@ -36,10 +36,15 @@ async def test_keyframes_that_grow_rare_and_frequent_again_stretch_a_segment_and
             # As smart codecs do at night: three times what a silent camera would be allowed.
             await simulated.change_media(gop_frames=SMART_GOP_SECONDS * YARD.fps)
             await until(lambda: timedelta(seconds=SMART_GOP_SECONDS) in lengths())
-            await simulated.change_media(gop_frames=YARD.gop_frames)
+            # By day it has B-frames, too.
+            await simulated.change_media(gop_frames=YARD.gop_frames, b_frames=3)
             await until(lambda: lengths()[-1] == timedelta(seconds=2))
         pieces = footage(spool, yard.id)
         assert_nothing_is_lost(pieces, simulated)
+        assert shown_as_sent(pieces, simulated)
+    assert any(later.pts < earlier.pts for piece in pieces for earlier, later in pairwise(piece.pictures)), (
+        "there are B-frames"
+    )
     assert [gap for gap in spool.gaps.to_report(datetime.now(UTC)) if gap.end > pieces[0].start] == []
 
 

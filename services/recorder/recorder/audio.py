@@ -1,6 +1,6 @@
 """What becomes of a camera's sound: copied, encoded to AAC, or dropped."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from fractions import Fraction
 
@@ -48,6 +48,7 @@ class EncodedAudio:
         self._track = output.add_stream("aac", rate=source.rate, layout=source.layout.name)
         self._frames = self._new_resampler()
         self._next_second: float | None = None
+        self._last_dts: int | None = None
 
     def packets(self, packet: "Packet[Stream]") -> Iterator["Packet[Stream]"]:
         try:
@@ -61,12 +62,20 @@ class EncodedAudio:
                 self._frames = self._new_resampler()
             self._next_second = start + frame.samples / frame.sample_rate
             for part in self._frames.resample(frame):
-                yield from self._track.encode(part)
+                yield from self._in_order(self._track.encode(part))
 
     def rest(self) -> Iterator["Packet[Stream]"]:
         for part in self._frames.resample(None):
-            yield from self._track.encode(part)
-        yield from self._track.encode(None)
+            yield from self._in_order(self._track.encode(part))
+        yield from self._in_order(self._track.encode(None))
+
+    def _in_order(self, packets: "Iterable[Packet[Stream]]") -> Iterator["Packet[Stream]"]:
+        """Sound that came in pieces which overlap is encoded so, and the muxer takes no step back: it would end all."""
+        for packet in packets:
+            if packet.dts is not None and self._last_dts is not None and packet.dts <= self._last_dts:
+                packet.dts = packet.pts = self._last_dts + 1
+            self._last_dts = packet.dts
+            yield packet
 
     def _new_resampler(self) -> AudioResampler:
         context = self._track.codec_context
@@ -78,7 +87,7 @@ AudioTrack = CopiedAudio | EncodedAudio
 
 def audio_track(output: OutputContainer, source: AudioStream, policy: AudioPolicy) -> AudioTrack:
     """The track of `output` that takes the packets of `source`; not for AudioPolicy.NONE."""
-    codec = source.codec_context.name
+    codec = source.codec_context.codec.canonical_name  # a decoder may have another, as `mp3float`
     if codec == "aac" or (policy is AudioPolicy.COPY and codec in _IN_MP4):
         return CopiedAudio(output, source)
     return EncodedAudio(output, source)
