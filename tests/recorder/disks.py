@@ -97,3 +97,36 @@ async def misbehaving_disk(folder: Path) -> AsyncIterator[MisbehavingDisk]:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+class Ext4:
+    """A real ext4 in a file, to be mounted, broken, checked and mounted again."""
+
+    def __init__(self, image: Path, folder: Path) -> None:
+        if not _may_mount():
+            pytest.skip("only root may mount a file system")
+        self._image = image
+        self._folder = folder
+        with image.open("wb") as file:
+            file.truncate(32 << 20)
+        _run("mkfs.ext4", "-q", "-F", str(image))
+        folder.mkdir(parents=True)
+
+    def mount(self) -> None:
+        _run("mount", "-o", "loop", str(self._image), str(self._folder))
+
+    def unmount(self) -> None:
+        unmount(self._folder)
+
+    def give_up(self) -> None:
+        """What the kernel does when ext4 finds an error: from now on nothing is written any more."""
+        _run("mount", "-o", "remount,abort", str(self._folder))
+
+    def check(self) -> None:
+        """What a person does then, once it is unmounted."""
+        # 1: errors were found and corrected.
+        assert subprocess.run(["e2fsck", "-fy", self._image], check=False, capture_output=True).returncode in {0, 1}
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)

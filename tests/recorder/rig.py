@@ -12,6 +12,7 @@ from camfleet_contract.cameras import Camera
 from camfleet_contract.configuration import ConfiguredCamera, RecorderConfig, Schedule
 from camfleet_contract.schedules import ScheduleType
 from recorder.cameras import Cameras
+from recorder.coverage import SMALLEST
 from recorder.spool import Segment, SegmentState, Spool
 
 
@@ -75,3 +76,14 @@ async def running(cameras: Cameras) -> AsyncIterator[None]:
 
 def sealed(spool: Spool) -> list[Segment]:
     return spool.segments.in_state(SegmentState.SEALED)
+
+
+def assert_all_time_is_told(spool: Spool, camera_id: UUID, known: datetime, ended: datetime) -> None:
+    """From `known` on, when the schedule was first seen, each moment is footage or a gap, and never both."""
+    footage = [(s.sealed.start, s.sealed.end) for s in sealed(spool) if s.sealed and s.camera_id == camera_id]
+    gaps = [(gap.start, gap.end) for gap in spool.gaps.to_report(ended) if gap.camera_id == camera_id]
+    reached = known
+    for start, end in sorted(footage + gaps):
+        assert start - reached < SMALLEST, f"nobody tells of {reached} to {start}"
+        assert reached - start < SMALLEST or reached == known, f"{start} to {reached} is told twice"
+        reached = end

@@ -11,10 +11,9 @@ from camera_simulator import AudioCodec, CameraSimulator, CameraSpec
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.heartbeats import CameraCondition
 from recorder.cameras import Cameras, Capturing
-from recorder.coverage import SMALLEST
 from recorder.spool import SegmentState, Spool
 from tests.recorder.disks import MisbehavingDisk, misbehaving_disk
-from tests.recorder.rig import always, camera, config, running, sealed
+from tests.recorder.rig import always, assert_all_time_is_told, camera, config, running, sealed
 from tests.recorder.waiting import until
 
 QUICK = Capturing(open_seconds=5, read_seconds=5)
@@ -68,12 +67,7 @@ async def test_a_disk_that_fails_in_mid_run_is_told_once_and_recorded_to_again_w
     assert {gap.cause for gap in told if gap.end > broke} == {cause}
     assert min(gap.start for gap in told if gap.end > broke) > broke - LAST_SECOND, "what was there before is kept"
     for one in listed:
-        footage = [(s.sealed.start, s.sealed.end) for s in sealed(spool) if s.sealed and s.camera_id == one.id]
-        stretches = sorted(footage + [(gap.start, gap.end) for gap in told if gap.camera_id == one.id])
-        reached = known
-        for start, end in stretches:
-            assert abs(start - reached) < SMALLEST or start < known + timedelta(seconds=1), "told twice, or by nobody"
-            reached = end
+        assert_all_time_is_told(spool, one.id, known, ended)
     events = [line["event"] for line in logs]
     assert all("exc_info" not in line for line in logs), "what a disk does is no bug: no traceback"
     assert events.count("camera_failed") <= 2 * len(listed), "each change of state once, not each try"

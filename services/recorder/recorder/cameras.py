@@ -47,6 +47,8 @@ from recorder.wanted import (
 )
 
 _TICK = timedelta(seconds=15)
+_HINDERED_TICK = timedelta(seconds=3)
+"""Sooner, while a disk keeps cameras from being recorded that are due."""
 _ACCOUNT_EVERY = timedelta(seconds=60)
 """Missing footage is written down at least this often, so that a crash forgets none."""
 _STOP_SECONDS = 2.0
@@ -139,7 +141,8 @@ class Cameras:
             while True:
                 self._changed.clear()
                 next_change = await loop.run_in_executor(self._desk, self._converge)
-                delay = min(_TICK, max(next_change - self._clock.now(), timedelta())) if next_change else _TICK
+                tick = _HINDERED_TICK if self.trouble else _TICK
+                delay = min(tick, max(next_change - self._clock.now(), timedelta())) if next_change else tick
                 try:
                     async with asyncio.timeout(delay.total_seconds()):
                         await self._changed.wait()
