@@ -54,3 +54,7 @@ kills: setup ## Kill a recorder 200 times at random moments: what each costs; KI
 .PHONY: power-cuts
 power-cuts: setup ## Cut the power of a recorder's disk at random moments (root, Linux); POWER_CUTS_ARGS as above
 	@$(VENV)/bin/python -m trials power-cuts $(POWER_CUTS_ARGS)
+
+.PHONY: soak
+soak: setup ## Half an hour of camera faults and two restarts; SOAK_ARGS="--minutes N --cameras N --seed N"
+	@$(VENV)/bin/python -m trials soak $(SOAK_ARGS)

@@ -12,7 +12,8 @@ from demo.grounds import ground
 from trials.database import embedded_database
 from trials.disks import NoLoopDevice
 from trials.kills import Killed, kill_again_and_again
-from trials.screen import console, show_killed
+from trials.screen import console, show_killed, show_soaked
+from trials.soak import Soaked, soak
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Long runs, one at a time.")
 _BUILD = Path("build")
@@ -45,8 +46,27 @@ def power_cuts(
     _kill("power cut", times, seed, file, cut_power=True)
 
 
+@app.command("soak")
+def soak_command(
+    minutes: Annotated[float, typer.Option(min=0.5)] = 30,
+    cameras: Annotated[int, typer.Option(min=1, max=64)] = 16,
+    segment_seconds: Annotated[int, typer.Option(min=2)] = 60,
+    seed: Seed = None,
+    file: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = _BUILD / "soak.json",
+) -> None:
+    """Random faults of many cameras and two restarts: due time is footage and gaps, to the second."""
+    seed = _seeded(seed)
+    console.print(f"{minutes:g} minutes, {cameras} cameras, seed {seed}")
+    with ground(file.with_suffix(""), empty=True) as folder:
+        soaked = asyncio.run(_soaked(folder, cameras, 60 * minutes, seed, segment_seconds))
+    file.write_text(json.dumps({"seed": seed, "minutes": minutes} | soaked.as_json(), indent=2) + "\n")
+    show_soaked(soaked)
+    if not soaked.holds:
+        raise typer.Exit(1)
+
+
 def _kill(what: str, times: int, seed: int | None, file: Path, *, cut_power: bool) -> None:
-    seed = random.randrange(1 << 32) if seed is None else seed  # noqa: S311  # moments, not secrets
+    seed = _seeded(seed)
     console.print(f"{times} times {what}, seed {seed}")
     try:
         with ground(file.with_suffix(""), empty=True) as folder:
@@ -63,6 +83,15 @@ def _kill(what: str, times: int, seed: int | None, file: Path, *, cut_power: boo
 async def _killed(folder: Path, times: int, seed: int, *, cut_power: bool) -> Killed:
     async with embedded_database(folder / "database") as database:
         return await kill_again_and_again(folder, database, times, seed, cut_power=cut_power, tell=console.print)
+
+
+async def _soaked(folder: Path, cameras: int, seconds: float, seed: int, segment_seconds: int) -> Soaked:
+    async with embedded_database(folder / "database") as database:
+        return await soak(folder, database, cameras, seconds, seed, segment_seconds=segment_seconds, tell=console.print)
+
+
+def _seeded(seed: int | None) -> int:
+    return random.randrange(1 << 32) if seed is None else seed  # noqa: S311  # chance, not secrets
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ class Account:
     unexplained: float
     """Neither footage nor gap, in holes longer than the recorder reports."""
     worst_hole: float
+    hollow: float
+    """Seconds of segments that their pictures don't fill."""
     events: int
     """Stretches of gaps that touch each other: what happened to the camera."""
     causes: dict[str, float]
@@ -42,7 +44,7 @@ class Account:
     def holds(self) -> bool:
         """To within a second an event, and without a hole of a second."""
         allowed = float(max(self.events, 1))
-        return abs(self.error) <= allowed and self.doubled <= allowed and self.worst_hole <= 1
+        return max(abs(self.error), self.doubled, self.hollow) <= allowed and self.worst_hole <= 1
 
     def as_json(self) -> dict[str, Any]:
         """The account and what follows from it."""
@@ -54,15 +56,21 @@ class Account:
         }
 
 
-def account(name: str, due: Stretch, segments: Iterable[dict[str, Any]], gaps: Iterable[dict[str, Any]]) -> Account:
+def account(
+    name: str,
+    due: Stretch,
+    segments: list[dict[str, Any]],
+    gaps: list[dict[str, Any]],
+    frames_per_second: int,
+) -> Account:
     """From the control plane's rows. Only what lies in `due` counts."""
     footage = [(row["started_at"], row["ended_at"]) for row in segments]
-    gaps = list(gaps)
     missing = [(row["started_at"], row["ended_at"]) for row in gaps]
     all_footage, all_missing = common(merged(footage), [due]), common(merged(missing), [due])
     both = common(all_footage, all_missing)
     twice = [*_overlaps(footage), *_overlaps(missing)]
     holes = [hole for hole in _holes(due, merged([*all_footage, *all_missing])) if hole[1] - hole[0] > SMALLEST]
+    hollow = [(row, _unfilled(row, frames_per_second)) for row in segments]
     causes: dict[str, float] = {}
     for row in gaps:
         lasted = seconds(common([(row["started_at"], row["ended_at"])], [due]))
@@ -75,10 +83,24 @@ def account(name: str, due: Stretch, segments: Iterable[dict[str, Any]], gaps: I
         doubled=seconds(both) + seconds(twice),
         unexplained=seconds(holes),
         worst_hole=max((seconds([hole]) for hole in holes), default=0.0),
+        hollow=sum(unfilled for _, unfilled in hollow if unfilled > 0),
         events=len(all_missing),
         causes=causes,
-        odd=[*_told("footage and gap", both), *_told("twice", twice), *_told("neither", holes)],
+        odd=[*_told("footage and gap", both), *_told("twice", twice), *_told("neither", holes), *_hollow(hollow)],
     )
+
+
+def _unfilled(segment: dict[str, Any], frames_per_second: int) -> float:
+    lasts: timedelta = segment["ended_at"] - segment["started_at"]
+    return lasts.total_seconds() - int(segment["packets"]) / frames_per_second
+
+
+def _hollow(segments: list[tuple[dict[str, Any], float]]) -> list[str]:
+    return [
+        f"without pictures: {unfilled:.2f} s of {row['started_at']:%H:%M:%S} to {row['ended_at']:%H:%M:%S}"
+        for row, unfilled in segments
+        if abs(unfilled) > SMALLEST.total_seconds()
+    ]
 
 
 def _overlaps(stretches: list[Stretch]) -> list[Stretch]:

@@ -223,7 +223,8 @@ async def _counted(
         stored += len(segments)
         causes += [gap["cause"] for gap in gaps]
         unproven += await asyncio.to_thread(_unproven, segments, site.store)
-        accounts.append(account(camera.name, (segments[0]["started_at"], ended), segments, gaps))
+        due, fps = (segments[0]["started_at"], ended), simulator.camera(camera.name).spec.fps
+        accounts.append(account(camera.name, due, segments, gaps, fps))
         sent = SentPackets(simulator.camera(camera.name), switched_on)
         for segment in segments:
             await asyncio.to_thread(sent.find, site.store / segment["object_name"], segment["started_at"])

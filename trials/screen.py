@@ -8,10 +8,11 @@ from rich.table import Table
 
 from trials.accounts import Account
 from trials.kills import BOUND_SECONDS, Killed
+from trials.soak import Soaked
 
 console = Console(highlight=False, soft_wrap=True)
 if not console.is_terminal:
-    console.width = 140
+    console.width = 160
 
 
 def show_killed(what: str, killed: Killed) -> None:
@@ -43,15 +44,41 @@ def show_killed(what: str, killed: Killed) -> None:
     )
 
 
+def show_soaked(soaked: Soaked) -> None:
+    """Every camera's account, and what else must be in order."""
+    console.print("faults: " + ", ".join(f"{name} {count}" for name, count in soaked.faults.items()))
+    show_accounts(soaked.accounts)
+    console.print(
+        f"{soaked.segments} segments, {soaked.objects} objects, {soaked.unproven} of them unproven; "
+        f"left on disk: {', '.join(soaked.orphans) or 'nothing that should not be there'}"
+    )
+    due, recorded, missing = (
+        sum(getattr(one, name) for one in soaked.accounts) for name in ("due", "recorded", "missing")
+    )
+    console.print(
+        f"due {due:.1f} s = recorded {recorded:.1f} s + gaps {missing:.1f} s + {due - recorded - missing:.1f} s: "
+        + ("holds" if soaked.holds else "DOES NOT HOLD")
+    )
+
+
 def show_accounts(accounts: Sequence[Account]) -> None:
     """Due time against footage and gaps."""
     table = Table("Camera", title="Seconds, as the control plane has them")
-    for title in ("Due", "Recorded", "Gaps", "Error", "Both", "Unexplained", "Longest hole", "Events"):
+    for title in ("Due", "Recorded", "Gaps", "Error", "Both", "Unexplained", "Longest hole", "Hollow", "Events"):
         table.add_column(title, justify="right")
     table.add_column("Causes")
     table.add_column("Holds")
     for one in accounts:
-        seconds = (one.due, one.recorded, one.missing, one.error, one.doubled, one.unexplained, one.worst_hole)
+        seconds = (
+            one.due,
+            one.recorded,
+            one.missing,
+            one.error,
+            one.doubled,
+            one.unexplained,
+            one.worst_hole,
+            one.hollow,
+        )
         table.add_row(
             one.name,
             *(f"{value:.2f}" for value in seconds),
