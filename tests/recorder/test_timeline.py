@@ -85,6 +85,16 @@ def test_a_hole_in_the_media_is_kept_as_long_as_it_was(clock: StillClock) -> Non
     assert placed(clock, times, [1000, 1000.04, 1020]) == [0, FRAME, 90_000 * 20]
 
 
+@pytest.mark.parametrize("after", [150 * FRAME, None], ids=["with its time", "without a time"])
+def test_a_stall_is_kept_also_when_the_last_packet_before_it_was_held_back(
+    clock: StillClock, after: int | None
+) -> None:
+    """libav hands out a packet when something follows it: here a report, 5.4 s later, and then the next keyframe."""
+    times = [0, FRAME, 2 * FRAME, after, 151 * FRAME]
+    arrivals = [1000.04, 1000.08, 1005.5, 1006.04, 1006.08]
+    assert placed(clock, times, arrivals) == [0, FRAME, 2 * FRAME, 150 * FRAME, 151 * FRAME]
+
+
 def test_the_packet_that_waited_least_gives_the_stamps_and_then_they_stay(clock: StillClock) -> None:
     timeline = Timeline(clock, 0)
     timeline.place(packet(0), 1000.7)

@@ -9,7 +9,8 @@ from av.stream import Stream
 
 from camfleet_contract.recordings import RecordingStatus
 from recorder.audio import AudioPolicy
-from recorder.errors import ClockStepped
+from recorder.errors import ClockStepped, StreamStalled
+from recorder.holes import Holes
 from recorder.journal import Journal
 from recorder.parameter_sets import parameter_sets
 from recorder.preroll import GOP_BYTES, NOTHING_AHEAD, Ahead, PreRoll
@@ -59,7 +60,7 @@ class Take:
         self._began = arrival
         self._codec = tracks.video.codec_context.name
         self._depth = reordering_depth(self._codec, bytes(tracks.video.codec_context.extradata or b""))
-        self._timeline = self._new_timeline()
+        self._timeline, self._holes = self._new_timeline(), Holes()
         self._preroll = PreRoll()
         self._sets: bytes | None = None
         """The parameter sets that the newest keyframe brought."""
@@ -126,6 +127,8 @@ class Take:
             self._preroll.keep(packet, second, plan.ahead, begins_gop=False)
 
     def _feed_video(self, packet: "Packet[Stream]", second: float, arrival: float, plan: Plan) -> None:
+        if self._holes.before(second, arrival) and packet.is_keyframe:
+            self._break_off(second)
         stamp = self._timeline.stamp(second)
         run = plan.at(stamp)
         self._finish_what_is_over(run, second, stamp, plan)
@@ -223,6 +226,14 @@ class Take:
             self._journal.coverage.footage_until(end)
             self._journal.seal(writer, start, end, self._timeline.anchor)
 
+    def _break_off(self, second: float) -> None:
+        """No pictures came until this one, yet the connection held: that time is missing, and in no segment."""
+        if self._writer is None:
+            return
+        end_second = self._writer.last_second + self._holes.frame_seconds
+        self._seal(end_second)
+        self._journal.failed(StreamStalled(f"The camera sent no pictures for {second - end_second:.0f} s."))
+
     def _begin_anew(self) -> None:
         """The stamps are astray: fresh ones from the coming keyframe on, on the same connection."""
         log.warning("stamps_astray", camera_id=str(self._journal.camera_id))
@@ -231,7 +242,7 @@ class Take:
         if self._journal.run is not None:
             told = "The recorder's clock stepped, or the camera's drifted: stamps begin anew."
             self._journal.failed(ClockStepped(told))
-        self._timeline = self._new_timeline()
+        self._timeline, self._holes = self._new_timeline(), Holes()
 
     def _new_timeline(self) -> Timeline:
         timeline = Timeline(self._journal.clock, self._tracks.video.index)

@@ -159,6 +159,8 @@ class _Track:
         self._ahead: list[int] = []
         """When the newest packets are shown, in order, one more than may overtake."""
         self.last_arrival = 0.0
+        self._late_seconds = 0.0
+        """By how much the newest packet came later after the one before than it is shown after it."""
 
     @property
     def shift_seconds(self) -> float:
@@ -189,6 +191,7 @@ class _Track:
             pts = max(pts, dts)
             if dts > earliest:
                 self._frame = dts - self._dts
+            self._late_seconds = max(0.0, waited - (pts - self._newest) * self._tick_seconds)
             if pts > self._newest:
                 self._advance, self._newest = pts - self._newest, pts
         packet.dts, packet.pts = dts, pts
@@ -196,7 +199,12 @@ class _Track:
         return self._newest * self._tick_seconds
 
     def _mended(self, time: int | None, waited: float, newest: int) -> int:
-        """When the packet is shown, on our clock; where the camera's jumped or wrapped, time goes on as it did here."""
+        """When the packet is shown, on our clock; where the camera's jumped or wrapped, time goes on as it did here.
+
+        libav hands out a picture when something follows it: what a camera sends after a stall comes right behind what
+        it sent before, and that one late.
+        """
+        waited += self._late_seconds
         by_arrival = newest + max(1, self._ticks(waited))
         onward = newest + self._advance if self._advance and waited < _PAUSE_SECONDS else by_arrival
         if time is None:
