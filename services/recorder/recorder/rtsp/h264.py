@@ -23,7 +23,7 @@ _PARTS = {
 class H264(Pictures):
     header_bytes = 1
     keeps_sets = True
-    quick = struct.Struct(">IHHI4xBB")
+    quick = struct.Struct(">IQ4xH")
 
     def _payload(self, data: bytes, view: memoryview, begin: int, end: int, units: list[AccessUnit]) -> None:
         indicator = data[begin]
@@ -34,7 +34,7 @@ class H264(Pictures):
                 nal_header = bytes((indicator & 0xE0 | flags & 0x1F,))
                 self._fragment(view, begin + 2, end, nal_header, flags, units)
                 if self._fragment_at >= 0:
-                    self._fragment_first, self._fragment_rest = indicator, flags & 0x1F
+                    self._inner = indicator << 8 | flags & 0x1F
         elif kind <= _LAST_SINGLE:
             self._end_fragments(units)
             self._nal(view[begin:end], units)

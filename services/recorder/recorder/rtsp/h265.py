@@ -16,7 +16,7 @@ _INTRODUCES = {35, 36, 37, 39, *range(41, 45)}
 class H265(Pictures):
     header_bytes = 2
     keeps_sets = False
-    quick = struct.Struct(">IHHI4xBH")
+    quick = struct.Struct(">IQ3xI")  # with a byte of the source, since there is no number of three bytes
 
     def _payload(self, data: bytes, view: memoryview, begin: int, end: int, units: list[AccessUnit]) -> None:
         first = data[begin]
@@ -27,7 +27,7 @@ class H265(Pictures):
                 nal_header = bytes((first & 0x81 | (flags & 0x3F) << 1, second))
                 self._fragment(view, begin + 3, end, nal_header, flags, units)
                 if self._fragment_at >= 0:
-                    self._fragment_first, self._fragment_rest = first, second << 8 | flags & 0x3F
+                    self._inner = data[begin - 1] << 24 | first << 16 | second << 8 | flags & 0x3F
         elif kind <= _LAST_SINGLE:
             self._end_fragments(units)
             self._nal(view[begin:end], units)

@@ -20,6 +20,8 @@ _START = b"\0\0\1"
 _LENGTH = bytes(4)
 _DOLLAR = 0x24
 _MODULO_16 = 0xFFFF
+_NEXT = 1 << 32
+"""One sequence number further."""
 
 
 class Part(Enum):
@@ -46,8 +48,8 @@ class Pictures(ABC):
     keeps_sets: bool
     """Whether parameter sets stay in the access units."""
     quick: struct.Struct
-    """Channel and length, first two bytes, sequence number, timestamp, first byte of the payload, and the rest of it
-    up to where the fragment's content starts."""
+    """Three numbers: channel and length; type, sequence number and timestamp; what stands in front of the content of a
+    fragment."""
 
     def __init__(self, channel: int, payload_type: int, clock: TrackClock) -> None:
         self.damaged = 0
@@ -55,7 +57,12 @@ class Pictures(ABC):
         self._key = _DOLLAR << 8 | channel
         self._payload_type = payload_type
         self.clock = clock
-        self._expected = -1
+        self._plain = (0x8000 | payload_type) << 48
+        self._wanted = -1
+        """The first eight bytes of the next packet, if it has no marker and is of the same time: type, sequence number
+        and timestamp. -1 before the first."""
+        self._inner = -1
+        """What `quick` reads last where the NAL unit that is coming goes on; -1 if none is."""
         self._time = -1
         self._is_marked = False
         self._right_markers = 0
@@ -73,38 +80,32 @@ class Pictures(ABC):
         # The NAL unit of it whose fragments are coming:
         self._fragment_at = -1
         self._fragment_part = Part.GOES_ON
-        self._fragment_first = self._fragment_rest = -1
 
     def take(self, data: bytes, view: memoryview, at: int, end: int, units: list[AccessUnit]) -> int:
         """Take this channel's frames from `at` on, as many as are there in a row; where they end."""
         unpack, append, mine = self.quick.unpack_from, self._pieces.append, self._key
         head = 4 + 12 + self.header_bytes + 1
-        plain = 0x8000 | self._payload_type
-        expected, now = self._expected, self._time
-        first, rest = self._fragment_first, self._fragment_rest
+        shortest, longest = mine << 16 | head - 4, mine << 16 | 0xFFFF
+        wanted, inner = self._wanted, self._inner
         while at + head <= end:
             # Nearly all packets are inner fragments: no marker, no loss, no other time, no beginning and no end.
-            word, kind, sequence, time, a, b = unpack(data, at)
+            word, identity, fragment = unpack(data, at)
+            if identity == wanted and fragment == inner and shortest <= word <= longest:
+                stop = at + 4 + (word & 0xFFFF)
+                if stop > end:
+                    break
+                append(view[at + head : stop])
+                wanted += _NEXT
+                at = stop
+                continue
             stop = at + 4 + (word & 0xFFFF)
             if stop > end or word >> 16 != mine:
                 break
-            if (
-                b == rest
-                and a == first
-                and kind == plain
-                and time == now
-                and sequence == expected
-                and stop >= at + head
-            ):
-                append(view[at + head : stop])
-                expected = sequence + 1 & _MODULO_16
-            else:
-                self._expected = expected
-                self._packet(data, view, at + 4, stop, units)
-                append, expected, now = self._pieces.append, self._expected, self._time
-                first, rest = self._fragment_first, self._fragment_rest
+            self._wanted = wanted
+            self._packet(data, view, at + 4, stop, units)
+            append, wanted, inner = self._pieces.append, self._wanted, self._inner
             at = stop
-        self._expected = expected
+        self._wanted = wanted
         while at + 4 <= end and data[at] << 8 | data[at + 1] == mine:
             # Shorter than a fragment's head, and the last that is here.
             stop = at + 4 + (data[at + 2] << 8 | data[at + 3])
@@ -128,9 +129,9 @@ class Pictures(ABC):
         payload_type, is_marked, sequence, time = header(data, start)
         if payload_type != self._payload_type:
             return
-        if sequence != self._expected and self._expected >= 0:
+        if self._wanted >= 0 and sequence != self._wanted >> 32 & _MODULO_16:
             self._is_damaged = True
-        self._expected = sequence + 1 & _MODULO_16
+        self._wanted = self._plain | (sequence + 1 & _MODULO_16) << 32 | time
         if time != self._time:
             self._end_fragments(units)
             self._picture_is_over(units)
@@ -176,7 +177,7 @@ class Pictures(ABC):
     def _end_fragments(self, units: list[AccessUnit]) -> None:
         """The NAL unit whose fragments came is as whole as it gets."""
         at, self._fragment_at = self._fragment_at, -1
-        self._fragment_first = self._fragment_rest = -1
+        self._inner = -1
         if at < 0:
             return
         parts = self._pieces[at + 1 :]
@@ -254,4 +255,4 @@ class Pictures(ABC):
     def _begin_unit(self) -> None:
         self._pieces, self._sets, self._held_bytes = [], [], 0
         self._has_picture = self._is_keyframe = self._recovers = self._is_damaged = False
-        self._fragment_at = self._fragment_first = self._fragment_rest = -1
+        self._fragment_at = self._inner = -1
