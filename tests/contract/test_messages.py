@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 import camfleet_contract
 from camfleet_contract.cameras import Camera
 from camfleet_contract.configuration import ConfiguredCamera, RecorderConfig, Schedule, Storage
+from camfleet_contract.events import Event, EventReport, EventsAnswer, EventVerdict
 from camfleet_contract.gaps import Gap, GapReport, GapsAnswer, GapVerdict
 from camfleet_contract.health import Health
 from camfleet_contract.heartbeats import Backlog, CameraState, Disk, Heartbeat, HeartbeatReceived, Problem
@@ -58,6 +59,10 @@ REQUIRED: dict[type[Message], set[str]] = {
     GapReport: {"gaps"},
     GapVerdict: {"id", "verdict"},
     GapsAnswer: {"gaps"},
+    Event: {"id", "camera_id", "kind", "begin"},
+    EventReport: {"events"},
+    EventVerdict: {"id", "verdict"},
+    EventsAnswer: {"events"},
 }  # fmt: skip
 
 MESSAGES = sorted(REQUIRED, key=lambda message: message.__name__)

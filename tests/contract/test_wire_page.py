@@ -10,6 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from camfleet_contract.configuration import RecorderConfig, Schedule
+from camfleet_contract.events import EventReport
 from camfleet_contract.gaps import GapCause, GapReport
 from camfleet_contract.health import Health
 from camfleet_contract.heartbeats import CameraCondition, Heartbeat
@@ -28,6 +29,7 @@ EXAMPLES: dict[str, Any] = {
     "POST /recordings/status": RecordingStatusReport,
     "POST /segments/offer": OfferBatch,
     "POST /gaps": GapReport,
+    "POST /events": EventReport,
 }
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 
+from camfleet_contract.events import Event, EventReport, EventsAnswer, EventVerdict
 from camfleet_contract.gaps import Gap, GapReport, GapsAnswer, GapVerdict
 from camfleet_contract.heartbeats import Heartbeat, HeartbeatReceived
 from camfleet_contract.recordings import RecordingRegistered, RecordingStatusAccepted, RecordingStatusReport
@@ -46,6 +47,9 @@ class FakeControlPlane:
     registered: dict[UUID, dict[str, str]] = field(default_factory=dict)
     statuses: list[RecordingStatusReport] = field(default_factory=list)
     gaps: dict[UUID, Gap] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    has_events: bool = True
+    """False before the application is made: the call is not there, as in older versions."""
     heartbeats: list[Heartbeat] = field(default_factory=list)
     offers: list[SegmentOffer] = field(default_factory=list)
     sessions: dict[UUID, str] = field(default_factory=dict)
@@ -100,6 +104,8 @@ class FakeControlPlane:
         app.post(f"{PREFIX}/recordings/status")(self.status)
         app.post(f"{PREFIX}/gaps")(self.report_gaps)
         app.post(f"{PREFIX}/segments/offer")(self.offer)
+        if self.has_events:
+            app.post(f"{PREFIX}/events")(self.report_events)
         return app
 
     async def health(self) -> dict[str, str]:
@@ -153,6 +159,12 @@ class FakeControlPlane:
             raise HTTPException(422, "one of them is bad")
         self.gaps |= {gap.id: gap for gap in gaps}
         return GapsAnswer(gaps=[GapVerdict(id=gap.id, verdict="stored") for gap in gaps])
+
+    async def report_events(self, report: EventReport) -> EventsAnswer:
+        events = [event for event in report.events if isinstance(event, Event)]
+        assert len(events) == len(report.events), "the recorder sent what nobody can read"
+        self.events += events
+        return EventsAnswer(events=[EventVerdict(id=event.id, verdict="stored") for event in events])
 
     async def offer(self, batch: OfferBatch) -> OffersAnswer:
         offers = [offer for offer in batch.segments if isinstance(offer, SegmentOffer)]

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -29,8 +29,10 @@ from recorder.journal import Journal
 from recorder.last_run import HeldUp, LastRun
 from recorder.manual import ByHand
 from recorder.preroll import share_of
+from recorder.scenes.rules import Rules
+from recorder.scenes.watch import SceneWatch
 from recorder.sealing import Sealer
-from recorder.spool import Recording, Spool
+from recorder.spool import Recording, SceneEvent, Spool
 from recorder.stream import OPEN_SECONDS, READ_SECONDS, Transport
 from recorder.take import Plan
 from recorder.wanted import (
@@ -74,6 +76,8 @@ class Capturing:
     """What all cameras together may keep for that."""
     post_roll: timedelta = timedelta()
     """How long a manual recording goes on after it was stopped."""
+    scene_rules: Rules | None = field(default_factory=Rules)
+    """How frame sizes tell a covered or frozen picture; None: nobody looks."""
 
 
 @dataclass(slots=True)
@@ -113,6 +117,8 @@ class Cameras:
         self._on_change = on_change
         self._sealer = Sealer()
         self._syncer = syncer or Syncer(spool.sync)
+        rules = self._capturing.scene_rules
+        self._scenes = SceneWatch(spool, self._clock, on_change, rules) if rules is not None else None
         self._config: RecorderConfig | None = None
         self._by_hand = ByHand(self._capturing.post_roll)
         self._known: dict[object, datetime] = {}
@@ -196,6 +202,10 @@ class Cameras:
         """Every camera of the configuration, for the heartbeat and `/status`."""
         config, now = self._config, self._clock.now()
         return [self._state(camera_id, now) for camera_id in camera_streams(config)] if config else []
+
+    def scene_signals(self) -> list[SceneEvent]:
+        """What is wrong with cameras' pictures just now."""
+        return self._scenes.on() if self._scenes is not None else []
 
     def _state(self, camera_id: UUID, now: datetime) -> CameraState:
         camera = self._cameras.get(camera_id)
@@ -365,6 +375,7 @@ class Cameras:
                 self._on_change,
                 self._clock_error,
                 self._syncer,
+                self._scenes.tally(camera_id) if self._scenes is not None else None,
             )
             camera = self._cameras[camera_id] = _Camera(journal)
         return camera
@@ -393,6 +404,8 @@ class Cameras:
                 camera.journal.coverage.over(now)
         is_sealed = self._sealer.close(_SEAL_SECONDS)
         self._syncer.close()
+        if self._scenes is not None:
+            self._scenes.close()
         with self._leaving_it_to_the_next_start():
             self._last_run.mark_alive(now)
             if is_sealed:

@@ -11,6 +11,7 @@ from uuid import UUID
 import httpx
 from pydantic import SecretStr, ValidationError
 
+from camfleet_contract.events import Event, EventReport, EventsAnswer
 from camfleet_contract.gaps import Gap, GapReport, GapsAnswer
 from camfleet_contract.heartbeats import Heartbeat, HeartbeatReceived
 from camfleet_contract.messages import Message
@@ -99,6 +100,10 @@ class ControlPlane:
     async def report_gaps(self, gaps: Sequence[Gap]) -> GapsAnswer:
         """Tells what was due and is not there; at most 500."""
         return await self._post("gaps", GapsAnswer, body=GapReport(gaps=list(gaps)))
+
+    async def report_events(self, events: Sequence[Event]) -> EventsAnswer:
+        """Tells what was noticed about cameras' pictures; at most 500."""
+        return await self._post("events", EventsAnswer, body=EventReport(events=list(events)))
 
     async def offer(self, segments: Sequence[SegmentOffer]) -> OffersAnswer:
         """Offers segments; at most `OFFERS_PER_BATCH`."""

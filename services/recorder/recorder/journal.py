@@ -16,6 +16,7 @@ from recorder.durability import Syncer
 from recorder.errors import CameraError, DiskFailed
 from recorder.paperwork import Paperwork
 from recorder.recovery import recover_open_alone
+from recorder.scenes.tally import Tally
 from recorder.sealing import Job, Sealer
 from recorder.segments import SegmentWriter
 from recorder.spool import Recording, Segment, Spool
@@ -37,11 +38,14 @@ class Journal:
         on_sealed: Callable[[], None],
         clock_error: ClockError,
         syncer: Syncer,
+        tally: Tally | None = None,
     ) -> None:
         self.camera_id = camera_id
         self.spool = spool
         self.clock = clock
         self.coverage = coverage
+        self.tally = tally
+        """Where the sizes of frames are counted; None where nobody wants to know."""
         self.run: Run | None = None
         self.recording: Recording | None = None
         self.error: CameraError | None = None

@@ -36,6 +36,7 @@ from recorder.offers import Offers
 from recorder.problems import Problems
 from recorder.reports import Reports
 from recorder.retention import Reserve, Retention, disk_space
+from recorder.scenes.rules import Rules
 from recorder.settings import Settings, UploadOrder
 from recorder.spool import Spool
 from recorder.spool.spool import unusable
@@ -242,4 +243,5 @@ def _capturing(settings: Settings) -> Capturing:
         pre_roll=timedelta(seconds=settings.pre_roll_seconds),
         pre_roll_bytes=settings.pre_roll_mib << 20,
         post_roll=timedelta(seconds=settings.post_roll_seconds),
+        scene_rules=Rules() if settings.scene_signals else None,
     )

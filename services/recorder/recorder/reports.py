@@ -16,6 +16,7 @@ from recorder.batches import tell_in_parts
 from recorder.clock import Clock
 from recorder.control_plane import ControlPlane
 from recorder.errors import CallRefused, ControlPlaneError, TokenRefused
+from recorder.event_reports import EventReports
 from recorder.offers import Offers
 from recorder.spool import MissedFootage, Recording, Spool
 
@@ -30,7 +31,7 @@ REASON_CHARACTERS = 2000
 
 
 class Reports:
-    """Drains the spool: recordings first, since their segments are refused before; then statuses, gaps and offers."""
+    """Drains the spool: recordings first, since their segments are refused before; then all the rest, events last."""
 
     def __init__(
         self,
@@ -48,7 +49,8 @@ class Reports:
         self._backoff = backoff or Backoff()
         self._poll = poll
         self._woken = asyncio.Event()
-        self._steps = (self._register, self._report_statuses, self._report_gaps, offers.drain)
+        events = EventReports(control_plane, spool, clock=clock)
+        self._steps = (self._register, self._report_statuses, self._report_gaps, offers.drain, events.report_events)
         self._not_before: dict[Callable[[], Awaitable[bool]], datetime] = {}
         self._unsupported: dict[Callable[[], Awaitable[bool]], str] = {}
         """What was said last, and logged."""

@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     pre_roll_mib: Annotated[int, Field(ge=1, le=65_536)] = 256
     post_roll_seconds: Annotated[float, Field(ge=0, le=600)] = 0
 
+    scene_signals: bool = True
+
     audio: Literal["copy", "aac", "none"] = "copy"
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     upload_order: UploadOrder = UploadOrder.NEWEST

@@ -100,6 +100,10 @@ class Status:
                 "last_contact": link.last_contact,
             },
             "camera_states": [state.model_dump(mode="json") for state in vitals.cameras],
+            "scene_signals": [
+                {"camera_id": event.camera_id, "signal": event.kind, "since": event.begin}
+                for event in self.cameras.scene_signals()
+            ],
             "backlog": vitals.backlog.model_dump(mode="json"),
             "segments": {state.value: count for state, count in held.counts.items()},
             "disk": vitals.disk.model_dump() if vitals.disk else None,

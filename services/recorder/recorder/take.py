@@ -62,6 +62,9 @@ class Take:
         self._depth = reordering_depth(self._codec, bytes(tracks.video.codec_context.extradata or b""))
         self._timeline, self._holes = self._new_timeline(), Holes()
         self._preroll = PreRoll()
+        self._tally = journal.tally
+        if self._tally is not None:
+            self._tally.interrupted()
         self._sets: bytes | None = None
         """The parameter sets that the newest keyframe brought."""
         self._sound = None if tracks.policy is AudioPolicy.NONE else tracks.audio
@@ -130,6 +133,8 @@ class Take:
         if self._holes.before(second, arrival) and packet.is_keyframe:
             self._break_off(second)
         stamp = self._timeline.stamp(second)
+        if self._tally is not None:
+            self._tally.frame(packet, stamp, second, self._sets)
         run = plan.at(stamp)
         self._finish_what_is_over(run, second, stamp, plan)
         if self._writer is not None:
@@ -236,6 +241,8 @@ class Take:
 
     def _begin_anew(self) -> None:
         """The stamps are astray: fresh ones from the coming keyframe on, on the same connection."""
+        if self._tally is not None:
+            self._tally.interrupted()
         log.warning("stamps_astray", camera_id=str(self._journal.camera_id))
         self._seal(None)
         self._preroll.clear()

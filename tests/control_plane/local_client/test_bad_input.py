@@ -13,7 +13,7 @@ import pytest
 from tests.control_plane.local_client.sites import API, CALLS, Place, Recorder
 from tests.control_plane.local_client.statements import counted_statements
 
-BODIES = ["heartbeat", "recordings/status", "segments/offer", "gaps"]
+BODIES = ["heartbeat", "recordings/status", "segments/offer", "gaps", "events"]
 SOME_ID = "01936f3e-8a11-7b02-8d11-52c6e1f0a902"
 JSON = {"Content-Type": "application/json"}
 REFUSED = {"detail": "this token is unknown, revoked or expired"}

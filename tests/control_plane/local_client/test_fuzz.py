@@ -25,7 +25,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-OPERATIONS = 9
+OPERATIONS = 10
 EXAMPLES_EACH = 40
 """Of valid and of invalid input, with a token; a fourth of that without."""
 
@@ -69,7 +69,7 @@ def fuzz(url: str, token: str | None, known: dict[str, str], examples: int) -> d
 def put_known(case: Any, known: dict[str, str]) -> None:
     """Name what exists, so that more than the first check is reached."""
     bodies = [case.body] if isinstance(case.body, dict) else []
-    bodies += [item for body in bodies for name in ("segments", "gaps") for item in as_list(body.get(name))]
+    bodies += [item for body in bodies for name in ("segments", "gaps", "events") for item in as_list(body.get(name))]
     for container in [case.query, *bodies]:
         if isinstance(container, dict):
             container.update({name: value for name, value in known.items() if name in container})

@@ -1,4 +1,4 @@
-"""What a recorder reports: recordings, their states, segments and gaps."""
+"""What a recorder reports: recordings, their states, segments, gaps and events."""
 
 import uuid
 from datetime import UTC, datetime
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Depends, Query, Security
 from pydantic import BeforeValidator
 
 from camfleet_contract.cameras import Camera
+from camfleet_contract.events import EventReport, EventsAnswer
 from camfleet_contract.gaps import GapReport, GapsAnswer
 from camfleet_contract.messages import Name, Utc
 from camfleet_contract.recordings import RecordingRegistered, RecordingStatusAccepted, RecordingStatusReport
@@ -20,6 +21,7 @@ from control_plane.recordings.gaps import take_in_gaps
 from control_plane.recordings.offers import Desk, decide_offers
 from control_plane.recordings.registration import Registration, register
 from control_plane.recordings.reports import apply_report
+from control_plane.recordings.scene_events import take_in_events
 from control_plane.services import Shared
 
 router = APIRouter(route_class=TokenRoute, dependencies=[Security(bearer)], responses=refusals.ALWAYS)
@@ -116,3 +118,19 @@ async def report_gaps(
     taken in as if it were not there.
     """
     return GapsAnswer(gaps=await take_in_gaps(session, caller.client_id, report.gaps))
+
+
+@router.post(
+    "/events",
+    tags=["events"],
+    responses=refusals.WITH_BODY | {200: {"content": {"application/json": {"example": example_of(EventsAnswer)}}}},
+)
+async def report_events(
+    report: Annotated[EventReport, Body(examples=[example_of(EventReport)])], session: Session, caller: KnownCaller
+) -> EventsAnswer:
+    """Tell what was noticed about cameras' pictures, once it begins and again once it is over.
+
+    Only of cameras that the caller records, or has recorded. The answers stand in the order of the events. One that
+    makes no sense is `refused` with the reason; the others are taken in as if it were not there.
+    """
+    return EventsAnswer(events=await take_in_events(session, caller.client_id, caller.address, report.events))

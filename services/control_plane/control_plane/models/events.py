@@ -28,7 +28,7 @@ class Event(Base):
     id: Mapped[uuid.UUID] = mapped_column(default=uuid7)
     subject_type: Mapped[str]
     kind: Mapped[str]
-    """As in `camera.changed`."""
+    """As in `camera.changed`; what recorders notice in pictures begins with `scene.`."""
     actor: Mapped[str]
     """Who did it: `operator:NAME`, `api_key:NAME`, `client:ID` or `control-plane`."""
     address: Mapped[str | None]

@@ -4,13 +4,13 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from camfleet_contract.batches import Unreadable
 from camfleet_contract.gaps import Gap, GapVerdict
 from control_plane import models
+from control_plane.recordings.cameras import cameras_of
 from control_plane.recordings.moments import IMPLAUSIBLE, is_plausible
 
 _Key = tuple[uuid.UUID, datetime, uuid.UUID]
@@ -21,7 +21,7 @@ async def take_in_gaps(
 ) -> list[GapVerdict]:
     """Store what can be stored, in two statements, and say of each gap what became of it."""
     gaps = [gap for gap in reported if isinstance(gap, Gap)]
-    cameras = await _cameras_of(session, client_id, {gap.camera_id for gap in gaps})
+    cameras = await cameras_of(session, client_id, {gap.camera_id for gap in gaps})
     # One row a key: a statement can't write the same row twice. The last report of a gap counts.
     wanted = {_key(gap): gap for gap in gaps if not _refusal(gap, cameras)}
     stored = await _upsert(session, client_id, [wanted[key] for key in sorted(wanted)])
@@ -33,22 +33,6 @@ async def take_in_gaps(
         return GapVerdict(id=gap.id, verdict="refused" if reason else "stored", reason=reason)
 
     return [verdict(gap) for gap in reported]
-
-
-async def _cameras_of(session: AsyncSession, client_id: uuid.UUID, ids: set[uuid.UUID]) -> set[uuid.UUID]:
-    """Those of the cameras that the client records, or recorded before they were taken from it.
-
-    A box that was without network for a week still tells what it missed, of cameras that are another's by now.
-    """
-    is_assigned = exists().where(
-        models.ClientCamera.client_id == client_id, models.ClientCamera.camera_id == models.Camera.id
-    )
-    has_recorded = exists().where(
-        models.Recording.client_id == client_id, models.Recording.camera_id == models.Camera.id
-    )
-    query = select(models.Camera.id).where(models.Camera.id.in_(ids), or_(is_assigned, has_recorded))
-    # Locked against being deleted before the gaps are inserted.
-    return set(await session.scalars(query.with_for_update(read=True, key_share=True, of=models.Camera)))
 
 
 def _refusal(gap: Gap, cameras: set[uuid.UUID]) -> str:

@@ -9,7 +9,7 @@ Its invariants, and who keeps each:
 4. The data disk carries a marker with this recorder's id: `Spool.check_disk`, before every segment.
 """
 
-from recorder.spool.rows import Backlog, MissedFootage, Recording, Sealed, Segment, SegmentState
+from recorder.spool.rows import Backlog, MissedFootage, Recording, SceneEvent, Sealed, Segment, SegmentState
 from recorder.spool.spool import Spool
 
-__all__ = ["Backlog", "MissedFootage", "Recording", "Sealed", "Segment", "SegmentState", "Spool"]
+__all__ = ["Backlog", "MissedFootage", "Recording", "SceneEvent", "Sealed", "Segment", "SegmentState", "Spool"]

@@ -85,6 +85,19 @@ _MIGRATIONS = (
         retry_at INTEGER
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE events (
+        id TEXT PRIMARY KEY,
+        camera_id TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        begin_at INTEGER NOT NULL,
+        end_at INTEGER,
+        usual TEXT NOT NULL,
+        seen TEXT NOT NULL,
+        reported INTEGER NOT NULL DEFAULT 0,
+        retry_at INTEGER
+    ) WITHOUT ROWID;
+    """,
 )
 
 

@@ -1,5 +1,6 @@
 """What the spool knows of a recording, a segment and a gap."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -97,6 +98,20 @@ class MissedFootage:
     end: datetime
     cause: GapCause
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SceneEvent:
+    """A stretch in which a camera's picture was not as usual."""
+
+    id: UUID
+    camera_id: UUID
+    kind: str
+    begin: datetime
+    end: datetime | None
+    """None while it is on."""
+    usual: Mapping[str, float]
+    seen: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)

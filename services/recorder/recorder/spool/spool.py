@@ -13,6 +13,7 @@ from recorder.disk_failures import disk_failure, may_pass
 from recorder.errors import FolderUnusable, SpoolError
 from recorder.spool.database import Database
 from recorder.spool.directory import Lock, Marker
+from recorder.spool.events import Events
 from recorder.spool.gaps import Gaps
 from recorder.spool.recordings import Recordings
 from recorder.spool.segments import Segments
@@ -37,6 +38,7 @@ class Spool:
         self.recordings = Recordings(database)
         self.segments = Segments(database, base)
         self.gaps = Gaps(database)
+        self.events = Events(database)
         if not self.segments.exist() and not self._marker.exists():
             self._marker.write()
 

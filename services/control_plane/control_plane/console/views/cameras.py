@@ -16,6 +16,7 @@ from control_plane.console import display
 from control_plane.console.contacts import cameras_now
 from control_plane.console.fields import NEEDED, SearchField, SecretField, say_stored, show_chosen
 from control_plane.console.filters import ChoiceFilter, ObjectFilter
+from control_plane.console.scenes import noticed
 from control_plane.console.views import lookups
 from control_plane.console.views.base import ConsoleView, identifier
 from control_plane.events import Actor
@@ -200,11 +201,13 @@ class CameraView(ConsoleView, model=Camera):
             return dict(await cameras_now(session, [camera.id for camera in rows]))
 
     async def details_context(self, request: Request) -> dict[str, Any]:
-        """Its recorders, schedules and newest recordings."""
+        """Its recorders, schedules, newest recordings, and what was noticed about its picture."""
         camera_id = request.state.row.id
         async with self.services.sessions() as session:
+            scenes = await noticed(session, camera_id)
             request.state.url = shown_url(await find_camera(session, camera_id), self.services.secrets)
             return {
+                "scenes": scenes,
                 "clients": list(
                     await session.scalars(
                         select(Client)

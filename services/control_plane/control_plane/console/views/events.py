@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from control_plane.console import display
 from control_plane.console.filters import ChoiceFilter, ObjectFilter
+from control_plane.console.scenes import figures
 from control_plane.console.views.keyset import KeysetView
 from control_plane.models import Event
 
@@ -29,7 +30,10 @@ class EventView(KeysetView, model=Event):
     name = "Event"
     name_plural = "Events"
     icon = "ti ti-history"
-    explanation = "Every change made here, through the API or by a command, newest first. Secrets are never kept here."
+    explanation = (
+        "Every change made here, through the API or by a command, and what recorders noticed in cameras' pictures, "
+        "newest first. Secrets are never kept here."
+    )
     can_view_details = False
     key = (Event.occurred_at, Event.id)
 
@@ -100,6 +104,8 @@ def _text(value: Any) -> str:
     match value:
         case None | "" | []:
             return "–"
+        case dict():
+            return figures(value)[:_LONGEST_DETAIL] or str(value)[:_LONGEST_DETAIL]
         case list():
             return ", ".join(_text(one) for one in value)[:_LONGEST_DETAIL]
         case _:
