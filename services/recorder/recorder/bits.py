@@ -28,6 +28,10 @@ class Bits:
                 raise ValueError("not a number")
         return (1 << zeros) - 1 + self.number(zeros)
 
+    def skip_unsigned(self, count: int) -> None:
+        for _ in range(count):
+            self.unsigned()
+
     def signed(self) -> int:
         code = self.unsigned()
         return (code + 1) // 2 if code & 1 else -(code // 2)
