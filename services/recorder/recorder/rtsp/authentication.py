@@ -94,12 +94,23 @@ class Authenticator:
 def _best(offered: list[Challenge]) -> Challenge:
     # Digest in the camera's order (RFC 7616, 3.7), Basic only where there is nothing better.
     for challenge in offered:
-        if challenge.scheme == "digest" and _algorithm(challenge.parameters)[0] in _DIGESTS:
+        if challenge.scheme == "digest" and _is_answerable(challenge.parameters):
             return challenge
     for challenge in offered:
         if challenge.scheme == "basic":
             return challenge
     raise Unsuited("The camera wants another authentication than Basic or Digest.")
+
+
+def _is_answerable(parameters: Mapping[str, str]) -> bool:
+    # What is offered besides `auth` would protect bodies, of which we send none.
+    qualities = _qualities(parameters)
+    return _algorithm(parameters)[0] in _DIGESTS and (not qualities or "auth" in qualities)
+
+
+def _qualities(parameters: Mapping[str, str]) -> set[str]:
+    """Of protection, that are offered; cameras of the older RFC 2069 know none."""
+    return {text.strip().lower() for text in parameters.get("qop", "").split(",")} - {""}
 
 
 def _algorithm(parameters: Mapping[str, str]) -> tuple[str, bool]:
@@ -114,9 +125,7 @@ def _digest(parameters: Mapping[str, str], credentials: Credentials, method: str
     def digest(*parts: str) -> str:
         return _DIGESTS[name](":".join(parts).encode("utf-8", "surrogateescape"))
 
-    offered = {text.strip().lower() for text in parameters.get("qop", "").split(",")} - {""}
-    if offered and "auth" not in offered:
-        raise Unsuited("The camera wants the integrity of bodies protected.")
+    offered = _qualities(parameters)
     nonce_count, client_nonce = f"{count:08x}", secrets.token_hex(8)
     first = digest(user, realm, credentials.password)
     if is_session:
