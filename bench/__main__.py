@@ -2,19 +2,30 @@
 
 import asyncio
 import tempfile
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from bench.fast_forward import LATE, fast_forward
 from bench.recording import recording
 from bench.results import Result, show, write
+from bench.start_up import start_up
+from bench.years import years
 
-BENCHMARKS = {
-    (f"recorder.cpu_per_camera.{cameras}", f"recorder.memory_per_camera.{cameras}"): partial(recording, cameras=cameras)
-    for cameras in (1, 4, 16)
+BENCHMARKS: dict[tuple[str, ...], Callable[[Path], Coroutine[Any, Any, list[Result]]]] = {
+    **{
+        (f"recorder.cpu_per_camera.{cameras}", f"recorder.memory_per_camera.{cameras}"): partial(
+            recording, cameras=cameras
+        )
+        for cameras in (1, 4, 16)
+    },
+    ("recorder.start_up.500000",): partial(start_up, segments=500_000),
+    (f"recorder.fast_forward.{LATE}",): fast_forward,
+    ("recorder.spool_file.10_years", "recorder.spool_log.10_years", "recorder.spool_queries.10_years"): years,
 }
 
 

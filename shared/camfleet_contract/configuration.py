@@ -105,6 +105,7 @@ class RecorderConfig(Message):
                     "schedules": [_SCHEDULE],
                     "storage": _STORAGE,
                     "segment_seconds": 60,
+                    "held_recordings": ["0198f0c4-8a00-7b3c-9f10-6d2b8e4a1c55"],
                 }
             ]
         }
@@ -122,6 +123,9 @@ class RecorderConfig(Message):
     storage: Storage = Storage()
     segment_seconds: SegmentSeconds = 60
     """For manual recordings; a schedule has its own."""
+    held_recordings: list[UUID] | None = None
+    """Recordings of this client whose local files no rule of retention may delete; null from a control plane that
+    knows no holds: then those that the recorder knows stay."""
 
     _unreadable: tuple[str, ...] = PrivateAttr(default=())
 

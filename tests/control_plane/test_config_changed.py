@@ -21,8 +21,10 @@ FLEET = """
         ('{north}', '{yard}'), ('{south}', '{gate}');
     INSERT INTO schedules (id, camera_id, name, schedule_type, start_time, end_time)
         VALUES ('{night}', '{yard}', 'Night', 'daily', '22:00', '06:00');
+    INSERT INTO recordings (id, client_id, camera_id, name, status, started_at)
+        VALUES ('{tonight}', '{north}', '{yard}', 'Night', 'recording', now());
 """
-NAMES = ("berlin", "rome", "north", "south", "far", "yard", "gate", "night")
+NAMES = ("berlin", "rome", "north", "south", "far", "yard", "gate", "night", "tonight")
 IDS = {name: f"00000000-0000-7000-8000-{number:012d}" for number, name in enumerate(NAMES)}
 
 
@@ -69,7 +71,7 @@ async def change(database: str) -> AsyncIterator[Change]:
         ("UPDATE client_cameras SET client_id = '{south}' WHERE camera_id = '{yard}'", {"north", "south"}),
         ("INSERT INTO client_cameras VALUES ('{north}', '{gate}')", {"north"}),
         ("DELETE FROM client_cameras WHERE camera_id = '{yard}'", {"north"}),
-        ("DELETE FROM cameras WHERE id = '{yard}'", {"north"}),
+        ("DELETE FROM recordings; DELETE FROM cameras WHERE id = '{yard}'", {"north"}),
         ("UPDATE sites SET timezone = 'Europe/Berlin' WHERE name = 'Berlin'", {"north", "south"}),
         ("UPDATE sites SET timezone = 'Europe/Rome' WHERE name = 'Rome'", {"far"}),
         ("UPDATE sites SET updated_at = now() + interval '1 day'", set()),
@@ -77,6 +79,9 @@ async def change(database: str) -> AsyncIterator[Change]:
         ("UPDATE clients SET is_active = false WHERE id = '{far}'", {"far"}),
         ("UPDATE clients SET site_id = '{rome}' WHERE id = '{south}'", {"south"}),
         ("DELETE FROM clients WHERE id = '{far}'", {"far"}),
+        ("UPDATE recordings SET held_at = now()", {"north"}),
+        ("UPDATE recordings SET held_at = NULL", set()),
+        ("UPDATE recordings SET status = 'completed', frames_recorded = 9", set()),
         ("INSERT INTO client_contacts (client_id, last_contact_at) VALUES ('{north}', now())", set()),
     ],
 )

@@ -20,6 +20,7 @@ from recorder.outages import outages, why_down
 from recorder.recovery import Recovered, recover
 from recorder.segments import SegmentWriter, Tracks
 from recorder.spool import MissedFootage, Recording, SegmentState, Spool
+from recorder.stocktaking import Found, take_stock
 from tests.recorder.footage import make_clip, video_hashes
 from tests.recorder.rig import camera, config, once
 
@@ -155,7 +156,9 @@ def test_a_row_whose_file_is_gone_is_lost_and_a_gap(spool: Spool, clips: dict[st
     writer = written_segment(spool, clips["H.264 and AAC"])
     writer.seal(NOON, NOON + timedelta(seconds=3))
     spool.segments.file(writer.segment).unlink()
-    assert recover(spool, GapCause.RECORDER_DOWN) == Recovered(lost=1)
+    assert recover(spool, GapCause.RECORDER_DOWN) == Recovered()
+    assert take_stock(spool).lost == 1
+    assert take_stock(spool).lost == 0
     gap = spool.gaps.to_report(NOON)[0]
     assert (gap.start, gap.end, gap.cause) == (NOON, NOON + timedelta(seconds=3), GapCause.DISK_MISSING)
 
@@ -167,7 +170,9 @@ def test_a_file_without_a_row_is_adopted_under_its_own_identity(spool: Spool, cl
     with spool._database.transaction() as db:  # a spool that was restored from yesterday's backup
         db.execute("DELETE FROM segments")
         db.execute("DELETE FROM recordings")
-    assert recover(spool, GapCause.RECORDER_DOWN) == Recovered(adopted=1)
+    assert recover(spool, GapCause.RECORDER_DOWN) == Recovered()
+    assert take_stock(spool).adopted == 1
+    assert take_stock(spool).adopted == 0
     found = spool.segments.get(sealed.id)
     assert found is not None
     assert found.sealed is not None
@@ -195,6 +200,7 @@ def test_foreign_files_are_left_alone(spool: Spool) -> None:
     for name in ("notes.txt", "x.part", "holiday.mp4"):
         (folder / name).write_bytes(b"not a video")
     assert recover(spool, GapCause.RECORDER_DOWN) == Recovered()
+    assert take_stock(spool) == Found(folders=3)
     assert sorted(path.name for path in folder.iterdir()) == ["holiday.mp4", "notes.txt", "x.part"]
 
 

@@ -5,13 +5,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from uuid_utils.compat import uuid7
 
 from camfleet_contract.gaps import GapCause
 from recorder.errors import DiskMissing
 from recorder.offers import name_of
 from recorder.retention import DiskSpace, Reserve, Retention
 from recorder.spool import Segment, Spool
-from tests.recorder.spooled import NOON, SetClock, begun, sealed
+from tests.recorder.spooled import NOON, SetClock, begun, many_rows, sealed, steps
 
 SIZE = 1000
 RESERVE = Reserve(free_bytes=2500, free_fraction=0)
@@ -123,3 +124,77 @@ def test_nothing_is_pruned_while_the_data_disk_is_away(data_spool: Spool, clock:
 )
 def test_the_larger_of_both_reserves_counts(total: int, free: int, is_short: bool) -> None:
     assert Reserve().is_short(DiskSpace(total, free)) is is_short
+
+
+def test_unproven_footage_goes_by_age_only_where_that_is_set(data_spool: Spool, clock: SetClock) -> None:
+    segments = recorded(data_spool, 3)
+    data_spool.segments.mark_uploaded(segments[2].id, name_of(segments[2]), 0)
+    clock.advance(timedelta(days=400))
+    assert retention(data_spool, clock, roomy, timedelta(0)).sweep() == 0
+    clock.advance(-timedelta(days=398, minutes=58, seconds=30))  # two days after the first one's end and a little more
+    assert ruled(data_spool, clock, keep_unproven=timedelta(days=2)).sweep() == 1
+    assert left(data_spool, segments) == segments[1:]
+    (gap,) = data_spool.gaps.to_report(clock.now())
+    assert gap.cause is GapCause.RETENTION
+    assert "older than 2 days (KEEP_UNPROVEN_DAYS)" in gap.detail
+
+
+def test_a_camera_above_its_share_loses_proven_then_uploaded_then_its_oldest_and_no_other_camera_does(
+    data_spool: Spool, clock: SetClock
+) -> None:
+    segments = recorded(data_spool, 6)
+    other = begun(data_spool, uuid7())
+    bystander = sealed(data_spool, other, size=3 * SIZE)
+    proven(data_spool, segments[5:])
+    data_spool.segments.mark_uploaded(segments[4].id, name_of(segments[4]), 0)
+    sweep = ruled(data_spool, clock, keep=timedelta(days=1), bytes_per_camera=3 * SIZE).sweep
+    assert sweep() == 2
+    assert left(data_spool, [*segments, bystander]) == [*segments[1:4], bystander]
+    gaps = data_spool.gaps.to_report(clock.now())
+    assert {gap.recording_id for gap in gaps} == {segments[0].recording_id}
+    assert all("(MAX_GIB_PER_CAMERA)" in gap.detail for gap in gaps)
+    assert sweep() == 0
+
+
+def test_a_gap_says_how_full_the_disk_was(data_spool: Spool, clock: SetClock) -> None:
+    recorded(data_spool, 1)
+    sweep = Retention(
+        data_spool,
+        clock=clock,
+        keep=timedelta(0),
+        reserve=Reserve(),
+        measure=lambda: DiskSpace(100 * 2**30, 2**29),
+        on_gap=lambda: None,
+    ).sweep
+    assert sweep() == 1
+    (gap,) = data_spool.gaps.to_report(clock.now())
+    assert "0.5 GiB of 100 GiB were free and 2 GiB are to be (MIN_FREE_GIB, MIN_FREE_PERCENT)" in gap.detail
+
+
+def test_sweeping_looks_at_no_more_rows_when_there_are_more(data_spool: Spool, clock: SetClock) -> None:
+    """What may not go yet, what is held and what waits cost a sweep nothing, however much it is."""
+    recording = begun(data_spool)
+    many_rows(data_spool, recording, 300)
+    few = steps(data_spool, ruled(data_spool, clock, keep=timedelta(days=1000), bytes_per_camera=10**12).sweep)
+    many_rows(data_spool, recording, 30_000)
+    many = steps(data_spool, ruled(data_spool, clock, keep=timedelta(days=1000), bytes_per_camera=10**12).sweep)
+    assert many <= few + 20
+
+
+def ruled(
+    spool: Spool,
+    clock: SetClock,
+    keep: timedelta = timedelta(0),
+    keep_unproven: timedelta | None = None,
+    bytes_per_camera: int | None = None,
+) -> Retention:
+    return Retention(
+        spool,
+        clock=clock,
+        keep=keep,
+        keep_unproven=keep_unproven,
+        bytes_per_camera=bytes_per_camera,
+        reserve=RESERVE,
+        measure=roomy,
+        on_gap=lambda: None,
+    )

@@ -166,7 +166,7 @@ def test_sealing_continues_each_cameras_hash_chain_also_after_its_rows_are_gone(
     second = sealed(spool, recording, NOON + timedelta(seconds=60))
     assert second.previous_sha256 == first.sealed.sha256
     spool.segments.mark_stored([first.id, second.id])
-    assert len(spool.segments.delete_stored(NOON + timedelta(days=1))) == 2
+    assert len(spool.removals.delete_stored(NOON + timedelta(days=1))) == 2
     third = sealed(spool, recording, NOON + timedelta(seconds=120))
     assert second.sealed is not None
     assert third.previous_sha256 == second.sealed.sha256
@@ -219,7 +219,7 @@ def test_only_stored_segments_are_deleted_the_file_before_the_row(spool: Spool) 
     stored, young, uploaded = (sealed(spool, recording, NOON + timedelta(minutes=n)) for n in (0, 50, 2))
     spool.segments.mark_uploaded(uploaded.id, "cameras/x", 7)
     spool.segments.mark_stored([stored.id, young.id])
-    gone = spool.segments.delete_stored(NOON + timedelta(minutes=30))
+    gone = spool.removals.delete_stored(NOON + timedelta(minutes=30))
     assert [s.id for s in gone] == [stored.id]
     assert not spool.segments.file(stored).exists()
     assert spool.segments.file(young).exists()
@@ -231,7 +231,7 @@ def test_a_stored_file_that_is_already_gone_is_no_error(spool: Spool) -> None:
     segment = sealed(spool, begun(spool))
     spool.segments.mark_stored([segment.id])
     spool.segments.file(segment).unlink()
-    assert len(spool.segments.delete_stored(NOON + timedelta(days=1))) == 1
+    assert len(spool.removals.delete_stored(NOON + timedelta(days=1))) == 1
 
 
 def test_an_open_or_lost_segment_never_becomes_stored(spool: Spool) -> None:
@@ -248,7 +248,7 @@ def test_recordings_are_forgotten_when_they_are_reported_and_nothing_of_them_is_
     spool.recordings.mark_reported(recording.id, RecordingStatus.COMPLETED)
     assert spool.recordings.forget_finished() == 0
     spool.segments.mark_stored([segment.id])
-    spool.segments.delete_stored(NOON + timedelta(days=1))
+    spool.removals.delete_stored(NOON + timedelta(days=1))
     assert spool.recordings.forget_finished() == 1
     assert spool.recordings.get(recording.id) is None
 

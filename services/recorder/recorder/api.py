@@ -15,7 +15,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recorder.cameras import Cameras
-from recorder.errors import AlreadyRecording, RecorderError, UnknownCamera
+from recorder.errors import AlreadyRecording, NotHeld, RecorderError, UnknownCamera, UnknownRecording
+from recorder.site_holds import SiteHolds
 from recorder.status import Status
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -24,13 +25,17 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such camera"},
     409: {"description": "It is recording already"},
 }
+UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "No such recording here, or it isn't held"}}
 
 
-def local_api(status: Status, cameras: Cameras, *, allowed_hosts: tuple[str, ...], version: str) -> FastAPI:
+def local_api(
+    status: Status, cameras: Cameras, holds: SiteHolds, *, allowed_hosts: tuple[str, ...], version: str
+) -> FastAPI:
     """The endpoints. Calls under another name than `allowed_hosts` and loopback's are refused (DNS rebinding)."""
     app = _app(allowed_hosts, version)
     app.include_router(_reading(status, version))
     app.include_router(_recording(cameras))
+    app.include_router(_holding(holds))
     return app
 
 
@@ -126,6 +131,28 @@ def _recording(cameras: Cameras) -> APIRouter:
         if ends_at is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, "This camera records nothing now")
         return {"message": "Recording stopped", "camera_id": str(camera_id), "ends_at": ends_at.isoformat()}
+
+    return router
+
+
+def _holding(holds: SiteHolds) -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/hold/{recording_id}", responses=UNKNOWN, summary="Keep a recording's local files from every rule")
+    async def hold(recording_id: UUID) -> dict[str, str]:
+        try:
+            await asyncio.to_thread(holds.hold, recording_id)
+        except UnknownRecording as error:
+            raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from None
+        return {"message": "Recording held", "recording_id": str(recording_id)}
+
+    @router.post("/release/{recording_id}", responses=UNKNOWN, summary="End the site's hold of a recording")
+    async def release(recording_id: UUID) -> dict[str, str]:
+        try:
+            told = await asyncio.to_thread(holds.release, recording_id)
+        except NotHeld as error:
+            raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from None
+        return {"message": f"Hold ended. {told}.", "recording_id": str(recording_id)}
 
     return router
 

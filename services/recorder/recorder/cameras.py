@@ -221,6 +221,10 @@ class Cameras:
             camera_id=camera_id, condition=condition, since=since, reason=reason, last_footage_at=last_footage
         )
 
+    def is_recovered(self) -> bool:
+        """Whether what the last run left open is in order."""
+        return self._last_run.is_recovered
+
     # Below: on the desk's thread.
 
     def _converge(self) -> datetime | None:

@@ -1,16 +1,18 @@
-"""The command line: `recorder run`, `recorder check`, `recorder accept-disk`."""
+"""The command line: `recorder run`, `recorder check`, `recorder hold`, `recorder release`, `recorder accept-disk`."""
 
 import asyncio
 import logging
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
+from uuid import UUID
 
 import structlog
 import typer
 
-from recorder.errors import BadSettings, PortTaken, RecorderError, SpoolError
+from recorder.errors import BadSettings, PortTaken, RecorderError, SpoolBusy, SpoolError
 from recorder.settings import Settings, read_settings
 
 BAD_SETTINGS, BAD_FOLDER, PORT_TAKEN = 2, 3, 4
@@ -24,6 +26,8 @@ app = typer.Typer(
     "First try `recorder check`, then `recorder run`.",
 )
 EnvFile = Annotated[Path, typer.Option("--env-file", help="File with settings; the environment goes before it.")]
+
+RecordingId = Annotated[UUID, typer.Argument(help="As the console and /status show it.")]
 
 
 def _show_version(is_asked: bool) -> None:
@@ -104,6 +108,56 @@ def accept_disk(env_file: EnvFile = Path(".env")) -> None:
     except (SpoolError, OSError) as error:
         _leave(str(error), BAD_FOLDER)
     typer.echo("Accepted. Start the recorder.")
+
+
+@app.command()
+def hold(recording_id: RecordingId, env_file: EnvFile = Path(".env")) -> None:
+    """Keep a recording's local files: no rule deletes them until it is released, not even on a full disk."""
+    _at_the_site("hold", recording_id, _settings(env_file))
+
+
+@app.command()
+def release(recording_id: RecordingId, env_file: EnvFile = Path(".env")) -> None:
+    """End a hold that was set by `recorder hold`. What the console holds is released there."""
+    _at_the_site("release", recording_id, _settings(env_file))
+
+
+def _at_the_site(action: Literal["hold", "release"], recording_id: UUID, settings: Settings) -> None:
+    """In the spool itself or, if a recorder runs on it, through that."""
+    from recorder.clock import SystemClock
+    from recorder.site_holds import SiteHolds
+    from recorder.spool import Spool
+
+    try:
+        with closing(Spool.open(settings.recording_base_dir)) as spool:
+            holds = SiteHolds(spool, SystemClock())
+            (holds.hold if action == "hold" else holds.release)(recording_id)
+    except SpoolBusy:
+        _ask_the_running_one(action, recording_id, settings)
+    except (SpoolError, OSError) as error:
+        _leave(str(error), BAD_FOLDER)
+    except RecorderError as error:
+        _leave(str(error), 1)
+    typer.echo("Held." if action == "hold" else "Released.")
+
+
+def _ask_the_running_one(action: str, recording_id: UUID, settings: Settings) -> None:
+    import httpx
+
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.status_host, settings.status_host)  # noqa: S104 - compared only
+    host = f"[{host}]" if ":" in host else host
+    try:
+        # The machine's own recorder: no proxy knows it.
+        with httpx.Client(trust_env=False, timeout=30) as client:
+            answer = client.post(f"http://{host}:{settings.status_port}/{action}/{recording_id}")
+    except httpx.HTTPError as error:
+        _leave(f"The recorder that runs here does not answer on port {settings.status_port}: {error}", 1)
+    if answer.is_error:
+        try:
+            told = answer.json()["detail"]
+        except (ValueError, LookupError, TypeError):
+            told = f"The recorder that runs here answered {answer.status_code}."
+        _leave(str(told), 1)
 
 
 async def _check(settings: Settings, *, with_cameras: bool) -> bool:

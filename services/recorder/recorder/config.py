@@ -18,6 +18,7 @@ from recorder.clock import Clock
 from recorder.config_cache import ConfigCache
 from recorder.control_plane import ControlPlane, Document
 from recorder.errors import CallRefused, ControlPlaneError, ControlPlaneUnreachable, TokenRefused
+from recorder.retention import ToldHolds
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +86,14 @@ class ConfigSync:
         if cached is not None:
             self._etag = cached.etag
             self._take(cached.config, Source.CACHE)
+
+    def told_holds(self) -> ToldHolds | None:
+        """What the control plane holds; None where it didn't say, as an older one doesn't."""
+        state = self.state
+        if state.config is None or state.config.held_recordings is None:
+            return None
+        # A cached document may be older than what the spool knows: it may add to that, not take away.
+        return ToldHolds(frozenset(state.config.held_recordings), is_all=state.confirmed_at is not None)
 
     def poke(self) -> None:
         """Asks soon: somebody heard that the configuration changed."""

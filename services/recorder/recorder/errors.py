@@ -157,3 +157,11 @@ class LocalFileDamaged(StorageError):
 
 class PortTaken(RecorderError):
     """The address of the local status pages can't be had: set STATUS_PORT or STATUS_HOST."""
+
+
+class UnknownRecording(RecorderError):
+    """The recorder has no such recording."""
+
+
+class NotHeld(RecorderError):
+    """There is nothing to release."""

@@ -13,7 +13,7 @@ from recorder.clock import Anchor, Clock
 from recorder.clock_error import ClockError
 from recorder.coverage import SMALLEST, Coverage
 from recorder.durability import Syncer
-from recorder.errors import CameraError, DiskFailed
+from recorder.errors import CameraError, DiskFailed, DiskFull
 from recorder.paperwork import Paperwork
 from recorder.recovery import recover_open_alone
 from recorder.scenes.tally import Tally
@@ -144,7 +144,8 @@ class Journal:
     def failed(self, error: CameraError) -> None:
         """The camera gives no footage for this reason."""
         self.error = error
-        self.coverage.missing(error.cause, str(error))
+        note = self.spool.removals.held_note() if isinstance(error, DiskFull) else ""
+        self.coverage.missing(error.cause, f"{error} {note}".strip())
 
     def idle(self, now: datetime) -> None:
         """Nothing is due, so nothing is missing; what failed until now is no reason for what comes later."""

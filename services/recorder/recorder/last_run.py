@@ -28,7 +28,7 @@ class LastRun:
         self._held_up = held_up
         self._cause = why_down(spool.last_boot(), boot_id())
         self._interrupted: list[Recording] = []
-        self._is_recovered = self._is_accounted = False
+        self.is_recovered = self._is_accounted = False
         self._began: datetime | None = None
         self._told_until = spool.gaps.told_until()
         """By the last run."""
@@ -39,10 +39,10 @@ class LastRun:
         One of `DISK_ERRORS` if that isn't possible yet; from the first call on the cameras account for themselves.
         """
         self._began = self._began or now
-        if not self._is_recovered:
+        if not self.is_recovered:
             self._interrupted = self._interrupted or self._spool.recordings.open()
             recover(self._spool, self._cause)
-            self._is_recovered = True
+            self.is_recovered = True
         if not self._is_accounted:
             self._spool.mark_boot(boot_id())
             self._account(config, self._began)
@@ -55,7 +55,7 @@ class LastRun:
 
     def mark_ended(self) -> None:
         """This run ends in order."""
-        if self._is_recovered:
+        if self.is_recovered:
             self._spool.mark_boot("")
 
     def _account(self, config: RecorderConfig, began: datetime) -> None:

@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 from uuid_utils.compat import uuid7
 
+from camfleet_contract.configuration import RecorderConfig
 from recorder.api import local_api
 from recorder.audio import AudioPolicy
 from recorder.cameras import Cameras, Capturing
@@ -38,10 +39,12 @@ from recorder.reports import Reports
 from recorder.retention import Reserve, Retention, disk_space
 from recorder.scenes.rules import Rules
 from recorder.settings import Settings, UploadOrder
+from recorder.site_holds import SiteHolds
 from recorder.spool import Spool
 from recorder.spool.spool import unusable
 from recorder.status import Status
 from recorder.stock import Stock
+from recorder.stocktaking import Stocktaking
 from recorder.storage.choice import chosen_store
 from recorder.stream import Transport
 from recorder.uploads import Uploads
@@ -98,7 +101,7 @@ async def run(settings: Settings) -> None:
             config = ConfigSync(
                 control_plane,
                 ConfigCache(base / "cache", vault),
-                cameras.apply,
+                wake.on_config,
                 clock=clock,
                 interval=timedelta(seconds=settings.sync_interval_seconds),
                 client_id=settings.client_id,
@@ -110,6 +113,9 @@ async def run(settings: Settings) -> None:
                 reserve=Reserve(int(settings.min_free_gib * GIB), settings.min_free_percent / 100),
                 measure=partial(disk_space, base / "recordings"),
                 on_gap=wake,
+                keep_unproven=settings.keep_unproven,
+                bytes_per_camera=settings.bytes_per_camera,
+                told_holds=config.told_holds,
             )
             uploads = Uploads(
                 spool,
@@ -132,6 +138,7 @@ async def run(settings: Settings) -> None:
             )
             reports = Reports(control_plane, spool, offers, clock=clock)
             wake.whom = (reports.wake, uploads.wake)
+            wake.applied = (cameras.apply, lambda _: retention.wake())
             shown = settings.store or "brokered"
             stock = Stock(spool, clock)
             problems = Problems(clock, stock, link, config, cameras, uploads, retention, clock_error)
@@ -147,10 +154,12 @@ async def run(settings: Settings) -> None:
                 boot_id=uuid7(),
                 on_config_changed=config.poke,
             )
-            api = local_api(status, cameras, allowed_hosts=hosts, version=VERSION)
+            holds = SiteHolds(spool, clock, retention.wake)
+            api = local_api(status, cameras, holds, allowed_hosts=hosts, version=VERSION)
             log.info("recorder_started", version=VERSION, store=shown, folder=str(base), pid=os.getpid())
             await config.start_from_cache()
-            others = (config, heartbeats, uploads, retention, LocalServer(api, listener))
+            stocktaking = Stocktaking(spool, cameras.is_recovered)
+            others = (config, heartbeats, uploads, retention, stocktaking, LocalServer(api, listener))
             await _run_all(cameras.run(), reports, [part.run() for part in others], stop)
     log.info("recorder_stopped")
 
@@ -182,10 +191,16 @@ class _Wake:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.whom: tuple[Any, ...] = ()
+        self.applied: tuple[Callable[[RecorderConfig], None], ...] = ()
 
     def __call__(self) -> None:
         for wake in self.whom:
             wake()
+
+    def on_config(self, config: RecorderConfig) -> None:
+        """Whoever records or deletes by the configuration hears of it."""
+        for apply in self.applied:
+            apply(config)
 
     def from_a_thread(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended: the next start finds the rows

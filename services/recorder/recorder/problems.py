@@ -18,6 +18,7 @@ from recorder.wanted import unknown_zones
 
 HEALTHY = {CameraCondition.IDLE, CameraCondition.CONNECTING, CameraCondition.RECORDING}
 CLOCK_TOLERANCE = timedelta(seconds=5)
+LONG_LOG_BYTES = 64 << 20
 _ITEMS = 10
 """Of one kind; more would say no more."""
 _TEXT_CHARACTERS = 1000
@@ -89,17 +90,7 @@ class Problems:
                 waiting = "1 camera that is due is" if count == 1 else f"{count} cameras that are due are"
                 text = f"{waiting} not recorded: the limit is {self._cameras.limit}; MAX_CONCURRENT_RECORDINGS sets it"
                 yield Trouble("recorder_overloaded", text, key="-")
-        if self._retention.is_short:
-            yield Trouble(
-                "disk_nearly_full", "the data disk is nearly full: proven files go, then the oldest that are not"
-            )
-        if self._retention.error:
-            yield Trouble("retention_failed", f"local files can't be deleted: {self._retention.error}")
-        if held.unreadable:
-            yield Trouble("spool_unreadable", f"the recorder's own database can't be read: {held.unreadable}")
-        if held.late_seconds:
-            text = f"the recorder's disk has not answered for {held.late_seconds:.0f} s: some of this is older"
-            yield Trouble("disk_slow", text, key="-")
+        yield from self._spool_troubles(held)
         yield from self._store_troubles(held)
         yield from self._config_troubles()
         off = self._clock_error.now()
@@ -109,6 +100,24 @@ class Problems:
             yield Trouble(
                 "clock_wrong", f"this machine's clock is {seconds:.0f} s {side} the control plane's: check NTP", key="-"
             )
+
+    def _spool_troubles(self, held: Holdings) -> Iterator[Trouble]:
+        if self._retention.is_short and held.held_note:
+            yield Trouble("disk_held", held.held_note, key="-")
+        elif self._retention.is_short:
+            yield Trouble(
+                "disk_nearly_full", "the data disk is nearly full: proven files go, then the oldest that are not"
+            )
+        if held.log_bytes > LONG_LOG_BYTES:
+            text = "another program has spool.sqlite3 open, so its log grows and grows: end that program"
+            yield Trouble("spool_read_by_others", text)
+        if self._retention.error:
+            yield Trouble("retention_failed", f"local files can't be deleted: {self._retention.error}")
+        if held.unreadable:
+            yield Trouble("spool_unreadable", f"the recorder's own database can't be read: {held.unreadable}")
+        if held.late_seconds:
+            text = f"the recorder's disk has not answered for {held.late_seconds:.0f} s: some of this is older"
+            yield Trouble("disk_slow", text, key="-")
 
     def _store_troubles(self, held: Holdings) -> Iterator[Trouble]:
         store = self._uploads.state

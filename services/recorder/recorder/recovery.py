@@ -1,11 +1,9 @@
-"""What a crash left behind, put in order: open rows sealed or lost, files without rows adopted, recordings finished."""
+"""What a crash left behind, put in order before any camera records: open rows sealed or lost, recordings finished."""
 
 import errno
-import os
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -14,12 +12,12 @@ from uuid_utils.compat import uuid7
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.recordings import RecordingStatus
 from recorder.errors import SpoolError
-from recorder.salvage import REMUXED, Contents, examined, remuxed, uuid_in
+from recorder.salvage import Contents, examined, remuxed
 from recorder.segments import read_back
-from recorder.spool import MissedFootage, Recording, Sealed, Segment, SegmentState, Spool
-from recorder.spool.directory import RECORDINGS, sync_folder
+from recorder.spool import MissedFootage, Sealed, Segment, SegmentState, Spool
+from recorder.spool.directory import sync_folder
 
-_PART, _UNREADABLE = ".part", ".unreadable"
+_UNREADABLE = ".unreadable"
 
 log = structlog.get_logger(__name__)
 
@@ -30,36 +28,25 @@ class Recovered:
 
     sealed: int = 0
     lost: int = 0
-    adopted: int = 0
 
 
 def recover(spool: Spool, cause: GapCause) -> Recovered:
     """Before any camera records. Safe to be killed in, and to repeat.
 
-    `cause` is why the last run ended. DiskMissing if the data disk isn't there, OSError if it is broken.
+    Only what was open is looked at, a file a camera: it takes as long however much footage there is. The rest is
+    `stocktaking`. `cause` is why the last run ended. DiskMissing if the data disk isn't there, OSError if it is broken.
     """
     spool.check_disk()
-    sealed = lost = adopted = 0
+    sealed = lost = 0
     for segment in spool.segments.in_state(SegmentState.OPEN):
         if recover_open_alone(spool, segment, cause):
             sealed += 1
         else:
             lost += 1
-    present = {path.relative_to(spool.base).as_posix() for path in _files(spool.base / RECORDINGS)}
-    for segment in spool.segments.in_state(SegmentState.SEALED):
-        if segment.path.as_posix() not in present and not spool.segments.file(segment).exists():
-            spool.segments.mark_lost(segment.id, _gap_of(segment))
-            lost += 1
-    known = spool.segments.paths()
-    for name in sorted(present):
-        if name.removesuffix(_PART) in known or not name.removesuffix(_PART).endswith(".mp4"):
-            _clear_leftover(spool.base / name)
-        elif _adopt_alone(spool, spool.base / name):
-            adopted += 1
     _finish_recordings(spool, cause)
-    found = Recovered(sealed, lost, adopted)
+    found = Recovered(sealed, lost)
     if found != Recovered():
-        log.warning("spool_recovered", sealed=sealed, lost=lost, adopted=adopted)
+        log.warning("spool_recovered", sealed=sealed, lost=lost)
     return found
 
 
@@ -73,7 +60,7 @@ def recover_open_alone(spool: Spool, segment: Segment, cause: GapCause) -> bool:
     except (SpoolError, sqlite3.Error):
         raise
     except Exception as error:
-        if _is_of_the_whole_disk(error):
+        if is_of_the_whole_disk(error):
             raise
         log.exception("segment_not_recovered", segment_id=str(segment.id), path=str(segment.path))
     try:
@@ -149,7 +136,8 @@ def _set_aside(spool: Spool, segment: Segment, cause: GapCause) -> None:
     spool.segments.mark_lost(segment.id, gap)
 
 
-def _is_of_the_whole_disk(error: Exception) -> bool:
+def is_of_the_whole_disk(error: Exception) -> bool:
+    """Whether it says nothing of the one file: it passes, and then it is tried again."""
     return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENODEV}
 
 
@@ -158,49 +146,9 @@ def _has_fragments(path: Path) -> bool:
         return b"moof" in file.read(4 << 20)
 
 
-def _adopt_alone(spool: Spool, path: Path) -> bool:
-    try:
-        return _adopt(spool, path)
-    except (SpoolError, sqlite3.Error):
-        raise
-    except Exception as error:
-        if _is_of_the_whole_disk(error):
-            raise
-        log.exception("file_not_adopted", path=str(path))
-        return False
-
-
-def _adopt(spool: Spool, path: Path) -> bool:
-    """Give a file without a row its row back. What can't be read stays where it is."""
-    contents = examined(path)
-    camera_id = uuid_in(path.parent.parent.name)
-    if contents is None or camera_id is None:
-        log.warning("file_not_adopted", path=str(path))
-        return False
-    start = contents.start or datetime.fromtimestamp(path.stat().st_mtime, UTC) - contents.duration
-    recording_id = contents.recording_id or uuid7()
-    if spool.recordings.get(recording_id) is None:
-        spool.recordings.begin(Recording(recording_id, camera_id, None, "Recovered footage", start, until=start))
-    segment_id = contents.segment_id
-    if segment_id is None or spool.segments.get(segment_id) is not None:
-        segment_id = uuid7()
-    segment = spool.segments.begin(segment_id, recording_id, camera_id, start)
-    target = spool.segments.open_file(segment)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    path.rename(target)
-    return recover_open_alone(spool, segment, GapCause.DISK_MISSING)
-
-
-def _clear_leftover(path: Path) -> None:
-    """A copy whose original was sealed, or an original whose copy was: both are known by a row."""
-    if path.name.endswith((_PART, REMUXED)):
-        path.unlink()
-
-
 def _finish_recordings(spool: Spool, cause: GapCause) -> None:
-    footage = spool.segments.ends_by_recording()
     for recording in spool.recordings.open():
-        end = max(footage.get(recording.id, recording.started_at), recording.started_at)
+        end = max(spool.segments.end_of(recording.id) or recording.started_at, recording.started_at)
         fresh = spool.recordings.get(recording.id)
         if fresh is None:
             continue
@@ -210,25 +158,3 @@ def _finish_recordings(spool: Spool, cause: GapCause) -> None:
             status = RecordingStatus.STOPPED if fresh.frames else RecordingStatus.FAILED
             message = "The recorder stopped in the middle of the recording."
             spool.recordings.finish(recording.id, status, end, error_code=cause, error_message=message)
-
-
-def _gap_of(segment: Segment) -> MissedFootage | None:
-    if segment.sealed is None:
-        return None
-    return MissedFootage(
-        id=uuid7(),
-        camera_id=segment.camera_id,
-        schedule_id=None,
-        recording_id=segment.recording_id,
-        start=segment.sealed.start,
-        end=segment.sealed.end,
-        cause=GapCause.DISK_MISSING,
-        detail="The segment's file was gone when the recorder started.",
-    )
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            if name.endswith((".mp4", ".mp4" + _PART, ".mp4" + REMUXED)):
-                yield Path(parent, name)

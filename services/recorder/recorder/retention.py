@@ -1,4 +1,4 @@
-"""Which local files go, and when: proven ones by age, and whatever must when the disk is nearly full."""
+"""Which local files go, and when: by age, by what a camera may take, and when the disk is nearly full."""
 
 import asyncio
 import shutil
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import structlog
 from uuid_utils.compat import uuid7
@@ -14,10 +15,11 @@ from uuid_utils.compat import uuid7
 from camfleet_contract.gaps import GapCause
 from recorder.clock import Clock
 from recorder.errors import DiskMissing
-from recorder.spool import MissedFootage, Segment, Spool
+from recorder.spool import MissedFootage, Segment, SegmentState, Spool
 
 log = structlog.get_logger(__name__)
 
+GIB = 1024**3
 POLL = timedelta(seconds=10)
 BATCH = 500
 # Small, so that no more goes than must.
@@ -38,12 +40,16 @@ class DiskSpace:
 class Reserve:
     """The free space below which files must go."""
 
-    free_bytes: int = 1024**3
+    free_bytes: int = GIB
     free_fraction: float = 0.02
 
     def is_short(self, disk: DiskSpace) -> bool:
         """Whether the disk has less than both the bytes and the share ask for."""
-        return disk.free_bytes < max(self.free_bytes, disk.total_bytes * self.free_fraction)
+        return disk.free_bytes < self.bytes_of(disk)
+
+    def bytes_of(self, disk: DiskSpace) -> float:
+        """The larger of both."""
+        return max(self.free_bytes, disk.total_bytes * self.free_fraction)
 
 
 def disk_space(folder: Path) -> DiskSpace:
@@ -52,8 +58,20 @@ def disk_space(folder: Path) -> DiskSpace:
     return DiskSpace(usage.total, usage.free)
 
 
+@dataclass(frozen=True, slots=True)
+class ToldHolds:
+    """What the control plane holds of this recorder's recordings."""
+
+    recordings: frozenset[UUID]
+    is_all: bool
+    """False while that may be out of date: then nothing is released for not being among them."""
+
+
 class Retention:
-    """Deletes through the spool only, which deletes the file first and the row after."""
+    """Deletes through the spool only, which deletes the file first and the row after, and nothing that is held.
+
+    Proven footage goes first, then what is uploaded and not yet proven, then the rest; each oldest first.
+    """
 
     def __init__(
         self,
@@ -64,13 +82,20 @@ class Retention:
         reserve: Reserve,
         measure: Callable[[], DiskSpace],
         on_gap: Callable[[], None],
+        keep_unproven: timedelta | None = None,
+        bytes_per_camera: int | None = None,
+        told_holds: Callable[[], ToldHolds | None] = lambda: None,
         poll: timedelta = POLL,
     ) -> None:
+        """`keep` counts for proven footage, `keep_unproven` for all other; None keeps it as long as there is room."""
         self._spool = spool
         self._clock = clock
         self._keep = keep
+        self._keep_unproven = keep_unproven
+        self._bytes_per_camera = bytes_per_camera
         self._reserve = reserve
         self._measure = measure
+        self._told_holds = told_holds
         self._on_gap = on_gap
         self._poll = poll
         self._woken = asyncio.Event()
@@ -80,7 +105,7 @@ class Retention:
         """Why the last sweep failed; empty when it didn't."""
 
     def wake(self) -> None:
-        """Segments were proven."""
+        """Segments were proven, or held or released."""
         self._woken.set()
 
     async def run(self) -> None:
@@ -107,40 +132,91 @@ class Retention:
 
     def sweep(self) -> int:
         """Deletes what may or must go; how many segments went unproven. Blocks."""
-        self._spool.check_disk()
         now = self._clock.now()
+        told = self._told_holds()
+        if told is not None:
+            self._spool.holds.converge(told.recordings, now, is_all=told.is_all)
+        self._spool.check_disk()
         before = now - self._keep if self._keep else now + _ANY_AGE
-        while len(self._spool.segments.delete_stored(before, BATCH)) == BATCH:
+        while len(self._spool.removals.delete_stored(before, BATCH)) == BATCH:
             pass
-        given_up = self._make_room(now)
+        given_up = self._drop_aged(now) + self._drop_above_share(now) + self._make_room(now)
         self._spool.recordings.forget_finished()
+        self._spool.tidy()
+        return given_up
+
+    def _drop_aged(self, now: datetime) -> int:
+        if self._keep_unproven is None:
+            return 0
+        days = self._keep_unproven / timedelta(days=1)
+        reason = f"it was older than {days:g} days (KEEP_UNPROVEN_DAYS)"
+        given_up = 0
+        while oldest := self._unproven(now - self._keep_unproven, BATCH):
+            went = sum(self._give_up(segment, reason) for segment in oldest)
+            given_up += went
+            if not went:
+                break  # held meanwhile; the next sweep won't even see them
+        return given_up
+
+    def _drop_above_share(self, now: datetime) -> int:
+        if self._bytes_per_camera is None:
+            return 0
+        given_up = 0
+        for camera in self._spool.removals.occupied():
+            excess = camera.size_bytes - self._bytes_per_camera
+            reason = (
+                f"the camera's footage took {_gib(camera.size_bytes)} of this disk,"
+                f" {_gib(self._bytes_per_camera)} are allowed (MAX_GIB_PER_CAMERA)"
+            )
+            while excess > 0:
+                gone = self._spool.removals.delete_stored(now + _ANY_AGE, 1, camera.camera_id)
+                if not gone:
+                    gone = self._unproven(now + _ANY_AGE, 1, camera.camera_id)
+                    if not gone or not self._give_up(gone[0], reason):
+                        break  # the rest is held
+                    given_up += 1
+                excess -= sum(_size(segment) for segment in gone)
         return given_up
 
     def _make_room(self, now: datetime) -> int:
         given_up = 0
-        while self._reserve.is_short(self._measure()):
+        while self._reserve.is_short(disk := self._measure()):
             self._say_once()
-            if self._spool.segments.delete_stored(now + _ANY_AGE, BATCH_UNDER_PRESSURE):
+            if self._spool.removals.delete_stored(now + _ANY_AGE, BATCH_UNDER_PRESSURE):
                 continue
-            oldest = self._spool.segments.to_offer(now + _ANY_AGE, newest_first=False, limit=BATCH_UNDER_PRESSURE)
+            oldest = self._unproven(now + _ANY_AGE, BATCH_UNDER_PRESSURE)
             if not oldest:
                 return given_up
             for segment in oldest:
-                self._spool.segments.give_up(segment, _gap(segment))
-                given_up += 1
-                log.warning("segment_given_up", segment_id=segment.id, camera_id=segment.camera_id, reason="disk full")
-                if not self._reserve.is_short(self._measure()):
+                reason = (
+                    f"the disk was nearly full, {_gib(disk.free_bytes)} of {_gib(disk.total_bytes)} were free and"
+                    f" {_gib(self._reserve.bytes_of(disk))} are to be (MIN_FREE_GIB, MIN_FREE_PERCENT)"
+                )
+                given_up += self._give_up(segment, reason)
+                if not self._reserve.is_short(disk := self._measure()):
                     break
         self.is_short = False
         return given_up
 
+    def _unproven(self, before: datetime, limit: int, camera_id: UUID | None = None) -> list[Segment]:
+        oldest = self._spool.removals.oldest
+        return oldest(SegmentState.UPLOADED, before, limit, camera_id) or oldest(
+            SegmentState.SEALED, before, limit, camera_id
+        )
+
+    def _give_up(self, segment: Segment, reason: str) -> bool:
+        gone = self._spool.removals.give_up(segment, _gap(segment, reason))
+        if gone:
+            log.warning("segment_given_up", segment_id=segment.id, camera_id=segment.camera_id, reason=reason)
+        return gone
+
     def _say_once(self) -> None:
         if not self.is_short:
-            log.warning("disk_nearly_full")
+            log.warning("disk_nearly_full", held=self._spool.removals.held_note() or None)
         self.is_short = True
 
 
-def _gap(segment: Segment) -> MissedFootage:
+def _gap(segment: Segment, reason: str) -> MissedFootage:
     sealed = segment.sealed
     start = sealed.start if sealed else segment.opened_at
     end = sealed.end if sealed else segment.opened_at
@@ -152,5 +228,13 @@ def _gap(segment: Segment) -> MissedFootage:
         start=start,
         end=end,
         cause=GapCause.RETENTION,
-        detail="recorded, then deleted before it could be uploaded: the disk was nearly full",
+        detail=f"recorded, then deleted before it was proven to be uploaded: {reason}",
     )
+
+
+def _size(segment: Segment) -> int:
+    return segment.sealed.size_bytes if segment.sealed else 0
+
+
+def _gib(size_bytes: float) -> str:
+    return f"{size_bytes / GIB:.3g} GiB"

@@ -60,6 +60,8 @@ class Settings(BaseSettings):
 
     cleanup_after_upload: bool = True
     keep_local_days: Annotated[float, Field(ge=0, le=3650)] = 1
+    keep_unproven_days: Annotated[float, Field(ge=0, le=3650)] = 0
+    max_gib_per_camera: Annotated[float, Field(ge=0, le=1_000_000)] = 0
     sync_interval_seconds: Annotated[float, Field(ge=1, le=3600)] = 30
     heartbeat_interval_seconds: Annotated[float, Field(ge=1, le=3600)] = 60
     max_retry_attempts: Annotated[int, Field(ge=1, le=100)] = 5
@@ -122,6 +124,16 @@ class Settings(BaseSettings):
     def keep_after_stored(self) -> timedelta:
         """How long a file stays once the control plane has proven its copy."""
         return timedelta(0) if self.cleanup_after_upload else timedelta(days=self.keep_local_days)
+
+    @property
+    def keep_unproven(self) -> timedelta | None:
+        """How long footage stays that was never proven to be uploaded; None as long as there is room."""
+        return timedelta(days=self.keep_unproven_days) if self.keep_unproven_days else None
+
+    @property
+    def bytes_per_camera(self) -> int | None:
+        """What one camera's files may take; None for any."""
+        return int(self.max_gib_per_camera * 1024**3) if self.max_gib_per_camera else None
 
 
 def store_folder(url: str) -> Path:

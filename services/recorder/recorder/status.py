@@ -106,6 +106,10 @@ class Status:
             ],
             "backlog": vitals.backlog.model_dump(mode="json"),
             "segments": {state.value: count for state, count in held.counts.items()},
+            "held": [
+                {"recording_id": hold.recording_id, "by": hold.origin.value, "since": hold.since} for hold in held.holds
+            ],
+            "held_bytes": held.held_bytes,
             "disk": vitals.disk.model_dump() if vitals.disk else None,
             "recorder_id": self.recorder_id,
             "version": self.version,

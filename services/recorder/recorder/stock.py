@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 from recorder.clock import Clock
 from recorder.errors import SpoolError
 from recorder.retention import DiskSpace, disk_space
-from recorder.spool import Backlog, SegmentState, Spool
+from recorder.spool import Backlog, Hold, SegmentState, Spool
 from recorder.spool.directory import RECORDINGS
 
 PATIENCE_SECONDS = 2.0
@@ -24,6 +24,12 @@ class Holdings:
     backlog: Backlog = field(default_factory=lambda: Backlog(0, 0, None))
     counts: Mapping[SegmentState, int] = field(default_factory=lambda: dict.fromkeys(SegmentState, 0))
     refusals: Mapping[str, int] = field(default_factory=dict)
+    holds: Sequence[Hold] = ()
+    held_bytes: int = 0
+    held_note: str = ""
+    """What to tell of a full disk on which only held footage is left; empty while other footage could go."""
+    log_bytes: int = 0
+    """Of the database's write-ahead log."""
     space: DiskSpace | None = None
     """Of the data disk; None while it is away."""
     missing: str = ""
@@ -69,6 +75,10 @@ class Stock:
         segments = self._spool.segments
         try:
             found = replace(found, backlog=segments.backlog(), counts=segments.counts(), refusals=segments.refusals())
+            removals = self._spool.removals
+            held_bytes = sum(camera.held_bytes for camera in removals.occupied())
+            found = replace(found, holds=self._spool.holds.all(), held_bytes=held_bytes, held_note=removals.held_note())
+            found = replace(found, log_bytes=self._spool.log_bytes())
         except sqlite3.Error as error:
             found = replace(found, unreadable=str(error))
         self._last = found

@@ -40,6 +40,8 @@ OPERATIONS = [
     *(Operation("GET", f"{kind}s/{{{kind}}}/", VIEWER) for kind in ("site", "client", "camera", "schedule")),
     Operation("GET", "recordings/{recording}/", VIEWER),
     Operation("GET", "recordings/{recording}/segments/", VIEWER),
+    Operation("POST", "recordings/{recording}/hold/", OPERATOR),
+    Operation("POST", "recordings/{recording}/release/", OPERATOR),
     Operation(
         "POST", "cameras/", OPERATOR, lambda a: {"name": "N", "site_id": a["site"], "ip_address": "10.0.0.9"}, 201
     ),

@@ -62,6 +62,7 @@ async def test_the_document_is_one_consistent_whole(place: Place, camera_id: uui
     assert document["timezone"] == "Europe/Berlin"
     assert [camera["id"] for camera in document["cameras"]] == [str(camera_id)]
     assert document["schedules"][0]["camera"].items() <= document["cameras"][0].items()
+    assert document["held_recordings"] == []
     assert document["storage"] == {"mode": "direct", "url": place.service.services.store.url}
 
 

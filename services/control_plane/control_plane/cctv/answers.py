@@ -176,6 +176,8 @@ class RecordingAnswer(Kept):
     """Of a predecessor client's single file; ours has segments."""
     error_code: str | None
     error_message: str | None
+    held_at: datetime | None
+    """Since when no rule of the recorder's retention may delete its local files; null when it isn't held."""
 
     @classmethod
     def of(cls, recording: Recording) -> "RecordingAnswer":

@@ -19,8 +19,8 @@ _DESCRIPTION = """
 Sites, local recording clients, cameras, schedules and recordings, for curl and scripts.
 
 Every call but `health` needs `Authorization: Bearer KEY`; `control-plane create-api-key NAME --role admin` makes a key.
-A viewer's key reads. An operator's key also creates, changes and deletes cameras and schedules, and changes clients.
-An admin's key does everything.
+A viewer's key reads. An operator's key also creates, changes and deletes cameras and schedules, changes clients, and
+holds and releases recordings. An admin's key does everything.
 
 Lists answer `{"items": [...], "next_cursor": ...}`: give `next_cursor` back as `cursor` for the next page. `PATCH`
 changes what is given and leaves the rest. Paths work with and without their last slash. Instants are UTC, times of

@@ -1,5 +1,6 @@
-"""`recordings/` and their segments: what there is to see."""
+"""`recordings/` and their segments: what there is to see, and what is to be kept."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -10,12 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from camfleet_contract.messages import Utc
 from camfleet_contract.recordings import RecordingStatus
 from control_plane.cctv.answers import RecordingAnswer, RecordingDetails, SegmentAnswer, SegmentTotals
-from control_plane.cctv.callers import KeyRoute
+from control_plane.cctv.callers import KeyRoute, OperatorActor
 from control_plane.cctv.paging import Limit, NameSearch, Page, TimeCursor, containing, page_by_time
-from control_plane.cctv.refusals import NOT_FOUND
+from control_plane.cctv.refusals import CONFLICT, FORBIDDEN, NOT_FOUND
 from control_plane.database import Session
-from control_plane.errors import NotFound
 from control_plane.models import Camera, Recording, Segment, SegmentState
+from control_plane.recordings import holds
+from control_plane.recordings.holds import find_recording
 
 MOST_COUNTED = 50_000
 """A day in segments of 2 s; more are not counted, so that no single page can keep the database busy."""
@@ -31,6 +33,7 @@ async def list_recordings(
     camera_id: UUID | None = None,
     schedule_id: UUID | None = None,
     status: RecordingStatus | None = None,
+    is_held: bool | None = None,
     started_after: Annotated[Utc | None, Query(description="From this instant on.")] = None,
     started_before: Annotated[Utc | None, Query(description="Until before this instant.")] = None,
     q: NameSearch = "",
@@ -48,6 +51,8 @@ async def list_recordings(
     query = query.where(*(column == value for column, value in equal.items() if value is not None))
     if site_id:
         query = query.where(Recording.camera_id.in_(select(Camera.id).where(Camera.site_id == site_id)))
+    if is_held is not None:
+        query = query.where(Recording.held_at.is_not(None) if is_held else Recording.held_at.is_(None))
     if started_after:
         query = query.where(Recording.started_at >= started_after)
     if started_before:
@@ -62,8 +67,23 @@ async def list_recordings(
 @router.get("/recordings/{recording_id}/", responses=NOT_FOUND)
 async def show_recording(session: Session, recording_id: UUID) -> RecordingDetails:
     """Show a recording with the sums of its segments."""
-    recording = await _find(session, recording_id)
+    recording = await find_recording(session, recording_id)
     return RecordingDetails.with_totals(recording, await _totals(session, recording_id))
+
+
+@router.post("/recordings/{recording_id}/hold/", responses=FORBIDDEN | NOT_FOUND | CONFLICT)
+async def hold_recording(session: Session, actor: OperatorActor, recording_id: UUID) -> RecordingAnswer:
+    """Keep the recording's files at the site: no rule of the recorder's retention deletes them until it is released.
+
+    The recorder hears of it within seconds when it is connected. Holding twice is safe.
+    """
+    return RecordingAnswer.of(await holds.hold(session, recording_id, now=datetime.now(UTC), actor=actor))
+
+
+@router.post("/recordings/{recording_id}/release/", responses=FORBIDDEN | NOT_FOUND)
+async def release_recording(session: Session, actor: OperatorActor, recording_id: UUID) -> RecordingAnswer:
+    """Let the recorder's retention have the recording again. Releasing twice is safe."""
+    return RecordingAnswer.of(await holds.release(session, recording_id, actor=actor))
 
 
 @router.get("/recordings/{recording_id}/segments/", responses=NOT_FOUND)
@@ -75,20 +95,13 @@ async def list_segments(
     limit: Limit = 50,
 ) -> Page[SegmentAnswer]:
     """List the segments of a recording, first to last."""
-    await _find(session, recording_id)
+    await find_recording(session, recording_id)
     query = select(Segment).where(Segment.recording_id == recording_id)
     if state:
         query = query.where(Segment.state == state)
     keys = (Segment.started_at, Segment.id)
     found, next_cursor = await page_by_time(session, query, keys, cursor, limit, newest_first=False)
     return Page(items=[SegmentAnswer.of(segment) for segment in found], next_cursor=next_cursor)
-
-
-async def _find(session: AsyncSession, recording_id: UUID) -> Recording:
-    recording = (await session.scalars(select(Recording).where(Recording.id == recording_id))).one_or_none()
-    if recording is None:
-        raise NotFound(f"There is no recording {recording_id}.")
-    return recording
 
 
 async def _totals(session: AsyncSession, recording_id: UUID) -> SegmentTotals:

@@ -26,6 +26,7 @@ from control_plane.console.accounts import AccountPages
 from control_plane.console.dashboard import dashboard
 from control_plane.console.forgery import ForgeryGuard
 from control_plane.console.headers import SecurityHeaders
+from control_plane.console.holds import HoldActions
 from control_plane.console.roles import Roles, may
 from control_plane.console.sessions import Authentication, SessionCookie, actor_of, csrf_token, operator_of
 from control_plane.console.tokens import TokenPages
@@ -89,6 +90,7 @@ class Console(Admin):
 
     def _routes(self) -> list[Route | Mount]:
         """Ours in the place of SQLAdmin's: without DELETE by script, GET actions, exports, imports and file pages."""
+        holds = HoldActions(self)
         both = ["GET", "POST"]
         tokens, accounts = TokenPages(self), AccountPages(self)
         return [
@@ -101,6 +103,8 @@ class Console(Admin):
             Route("/client/{pk}/token", tokens.show, name="token"),
             Route("/client/{pk}/rotate-token", tokens.rotate, name="rotate_token", methods=["POST"]),
             Route("/client/{pk}/revoke-tokens", tokens.revoke, name="revoke_tokens", methods=["POST"]),
+            Route("/recording/{pk}/hold", holds.hold, name="hold_recording", methods=["POST"]),
+            Route("/recording/{pk}/release", holds.release, name="release_recording", methods=["POST"]),
             Route("/{identity}/list", self.list, name="list"),
             Route("/{identity}/details/{pk}", self.details, name="details"),
             Route("/{identity}/create", self.create, name="create", methods=both),

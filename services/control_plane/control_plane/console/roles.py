@@ -10,20 +10,21 @@ from control_plane.models import Operator, Role
 _READING = {Action.LIST, Action.DETAILS}
 # Whoever may read sees these; what an operator may change beyond reading, and what only an admin may.
 _OPERATORS_CHANGE = {"camera", "schedule"}
+_OPERATORS_ACTIONS = {("client", str(Action.EDIT)), ("recording", "hold")}
 _ADMINS_ONLY = {"operator"}
 
 
 def may(role: Role, identity: str, action: str) -> bool:
     """Whether `role` may do `action` on the objects of `identity`.
 
-    Operators change cameras, schedules, and which cameras a client records; sites, clients, tokens and operators are
-    an admin's.
+    Operators change cameras, schedules, and which cameras a client records, and hold recordings; sites, clients, tokens
+    and operators are an admin's.
     """
     if identity in _ADMINS_ONLY:
         needed = Role.ADMIN
     elif action in _READING:
         needed = Role.VIEWER
-    elif identity in _OPERATORS_CHANGE or (identity == "client" and action == Action.EDIT):
+    elif identity in _OPERATORS_CHANGE or (identity, str(action)) in _OPERATORS_ACTIONS:
         needed = Role.OPERATOR
     else:
         needed = Role.ADMIN

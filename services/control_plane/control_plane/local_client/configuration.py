@@ -9,7 +9,7 @@ from typing import cast
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import and_, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -18,12 +18,13 @@ from camfleet_contract.configuration import ConfiguredCamera, RecorderConfig, Sc
 from control_plane import models
 from control_plane.errors import Unauthorized, Unavailable
 from control_plane.fleet.cameras import camera_stream_url, camera_sub_stream_url, secret_columns
+from control_plane.recordings.holds import held_recordings
 from control_plane.security.secrets import SecretBox, SecretUnreadableError
 from control_plane.stores import Store
 
 log = structlog.get_logger()
 
-_Row = tuple[str, str, str, models.Camera | None, models.Schedule | None]
+_Row = tuple[str, str, str, models.Camera | None, models.Schedule | None, list[uuid.UUID] | None]
 
 _CAMERAS = TypeAdapter(Sequence[Camera])
 _SCHEDULES = TypeAdapter(list[Schedule])
@@ -38,6 +39,7 @@ class Assigned:
     timezone: str
     cameras: list[ConfiguredCamera]
     schedules: list[Schedule]
+    held_recordings: list[uuid.UUID]
 
     def cameras_json(self) -> bytes:
         """The body of `GET cameras`: what predecessor clients know of a camera, and nothing else."""
@@ -58,9 +60,15 @@ class Assigned:
             cameras=self.cameras,
             schedules=self.schedules,
             storage=Storage(mode=mode, url=store.url),
+            held_recordings=self.held_recordings,
         )
         revision = hashlib.sha256(document.model_dump_json().encode()).hexdigest()
         return document.model_copy(update={"revision": revision})
+
+
+async def read_config(session: AsyncSession, secrets: SecretBox, store: Store, client_id: uuid.UUID) -> RecorderConfig:
+    """The whole document. Raises as `read_assigned`."""
+    return (await read_assigned(session, secrets, client_id)).config(store)
 
 
 async def read_assigned(session: AsyncSession, secrets: SecretBox, client_id: uuid.UUID) -> Assigned:
@@ -73,7 +81,15 @@ async def read_assigned(session: AsyncSession, secrets: SecretBox, client_id: uu
     """
     camera_site = aliased(models.Site)
     query = (
-        select(models.Client.name, models.Site.timezone, camera_site.timezone, models.Camera, models.Schedule)
+        select(
+            models.Client.name,
+            models.Site.timezone,
+            camera_site.timezone,
+            models.Camera,
+            models.Schedule,
+            # In the first row only: a thousand rows times a thousand ids would be megabytes.
+            case((func.row_number().over() == 1, held_recordings(client_id))),
+        )
         .join(models.Site, models.Site.id == models.Client.site_id)
         .outerjoin(models.ClientCamera, models.ClientCamera.client_id == models.Client.id)
         .outerjoin(
@@ -95,7 +111,7 @@ async def read_assigned(session: AsyncSession, secrets: SecretBox, client_id: uu
         raise Unauthorized("this client was deleted or deactivated")
     cameras: dict[uuid.UUID, tuple[models.Camera, ConfiguredCamera]] = {}
     schedules: list[tuple[models.Schedule, Schedule]] = []
-    for number, (_, _, zone, camera, schedule) in enumerate(rows):
+    for number, (_, _, zone, camera, schedule, _) in enumerate(rows):
         if camera is None:
             continue
         if number % 100 == 0:
@@ -110,6 +126,7 @@ async def read_assigned(session: AsyncSession, secrets: SecretBox, client_id: uu
         timezone=rows[0][1],
         cameras=[shown for _, shown in sorted(cameras.values(), key=_age, reverse=True)],
         schedules=[shown for _, shown in sorted(schedules, key=_age, reverse=True)],
+        held_recordings=next((sorted(row[5]) for row in rows if row[5] is not None), []),
     )
 
 

@@ -14,7 +14,7 @@ from control_plane.database import Session
 from control_plane.local_client import refusals
 from control_plane.local_client.callers import KnownCaller, TokenRoute, bearer, identify
 from control_plane.local_client.conditional import document, has_newest
-from control_plane.local_client.configuration import read_assigned
+from control_plane.local_client.configuration import read_assigned, read_config
 from control_plane.local_client.examples import example_of
 from control_plane.services import Services, Shared
 
@@ -155,4 +155,4 @@ async def _noticing_the_end(request: Request, changed: asyncio.Event) -> AsyncIt
 async def _read_config(shared: Services, client_id: uuid.UUID) -> RecorderConfig:
     # A few at a time: when a site's zone is edited, thousands wake at once, and would starve all other calls.
     async with shared.config_changes.reading_turn, shared.sessions.begin() as session:
-        return (await read_assigned(session, shared.secrets, client_id)).config(shared.store)
+        return await read_config(session, shared.secrets, shared.store, client_id)

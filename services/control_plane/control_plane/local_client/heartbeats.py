@@ -13,7 +13,7 @@ from control_plane.database import Session
 from control_plane.errors import Invalid, Unavailable
 from control_plane.local_client import refusals
 from control_plane.local_client.callers import KnownCaller, TokenRoute, bearer
-from control_plane.local_client.configuration import read_assigned
+from control_plane.local_client.configuration import read_config
 from control_plane.local_client.examples import example_of
 from control_plane.local_client.keepsakes import worth_keeping
 from control_plane.models import ClientContact
@@ -66,8 +66,7 @@ async def _is_old(session: AsyncSession, shared: Services, client_id: uuid.UUID,
     if newest is None:
         try:
             with shared.config_changes.watch(client_id) as changed:
-                assigned = await read_assigned(session, shared.secrets, client_id)
-                newest = assigned.config(shared.store).revision
+                newest = (await read_config(session, shared.secrets, shared.store, client_id)).revision
                 shared.config_changes.remember(client_id, newest, changed)
         except Unavailable:
             return False  # `GET config` tells what is wrong; a heartbeat is none the worse for it

@@ -36,6 +36,7 @@ class Recording(Base):
             "camera_id",
             postgresql_where="status IN ('scheduled', 'recording')",
         ),
+        Index("ix_recordings_held", "client_id", postgresql_where="held_at IS NOT NULL"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column()
@@ -56,6 +57,8 @@ class Recording(Base):
     """Of a predecessor client's single file; ours has segments."""
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
+    held_at: Mapped[datetime | None]
+    """Since when no rule of the recorder's retention may delete its local files."""
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 

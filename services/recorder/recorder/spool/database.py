@@ -1,4 +1,4 @@
-"""The spool's SQLite file: its schema, and transactions that any thread may open."""
+"""The spool's SQLite file: transactions that any thread may open, and the care that keeps it small and fast."""
 
 import os
 import sqlite3
@@ -10,95 +10,26 @@ from pathlib import Path
 from typing import overload
 
 from recorder.errors import SpoolTooNew
+from recorder.spool.schema import MIGRATIONS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_WAIT = timedelta(days=2)
+_BUSY_SECONDS = 30
+_CLAIM_SECONDS = 1
+_EXCLUSIVE, _SHARED = "unix-excl", "unix"
+"""SQLite's ways to lock a file: against other processes for as long as it is open, or by the transaction."""
+_LOG_BYTES = 8 << 20
+"""The write-ahead log is cut back to this when it is written to the file."""
 
-# Moments are whole microseconds since 1970 in UTC: they sort, and survive a round trip exactly.
-# Each entry brings the schema from one version to the next; entries are added, never changed.
-_MIGRATIONS = (
-    """
-    CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-
-    CREATE TABLE recordings (
-        id TEXT PRIMARY KEY,
-        camera_id TEXT NOT NULL,
-        schedule_id TEXT,
-        name TEXT NOT NULL,
-        started_at INTEGER NOT NULL,
-        until INTEGER,
-        ended_at INTEGER,
-        status TEXT NOT NULL,
-        error_code TEXT,
-        error_message TEXT,
-        frames INTEGER NOT NULL DEFAULT 0,
-        size_bytes INTEGER NOT NULL DEFAULT 0,
-        registered INTEGER NOT NULL DEFAULT 0,
-        reported_status TEXT,
-        retry_at INTEGER
-    ) WITHOUT ROWID;
-    CREATE INDEX recordings_unregistered ON recordings (started_at) WHERE NOT registered;
-    CREATE INDEX recordings_unreported ON recordings (started_at) WHERE reported_status IS NOT status;
-    CREATE INDEX recordings_open ON recordings (started_at) WHERE ended_at IS NULL;
-
-    CREATE TABLE segments (
-        id TEXT PRIMARY KEY,
-        recording_id TEXT NOT NULL REFERENCES recordings (id),
-        camera_id TEXT NOT NULL,
-        state TEXT NOT NULL,
-        path TEXT NOT NULL UNIQUE,
-        opened_at INTEGER NOT NULL,
-        start_at INTEGER,
-        end_at INTEGER,
-        size_bytes INTEGER,
-        crc32c TEXT,
-        sha256 TEXT,
-        codec TEXT,
-        packets INTEGER,
-        clock_error_seconds REAL,
-        previous_sha256 TEXT,
-        object_name TEXT,
-        generation INTEGER,
-        upload_session BLOB,
-        refusal TEXT,
-        retry_at INTEGER
-    ) WITHOUT ROWID;
-    CREATE INDEX segments_by_state ON segments (state, start_at);
-    CREATE INDEX segments_by_recording ON segments (recording_id);
-
-    -- The head of each camera's hash chain and its newest footage outlive the rows of its segments.
-    CREATE TABLE cameras (
-        id TEXT PRIMARY KEY,
-        last_sha256 TEXT NOT NULL,
-        last_footage_at INTEGER NOT NULL
-    ) WITHOUT ROWID;
-
-    CREATE TABLE gaps (
-        id TEXT PRIMARY KEY,
-        camera_id TEXT NOT NULL,
-        schedule_id TEXT,
-        recording_id TEXT,
-        start_at INTEGER NOT NULL,
-        end_at INTEGER NOT NULL,
-        cause TEXT NOT NULL,
-        detail TEXT NOT NULL,
-        retry_at INTEGER
-    ) WITHOUT ROWID;
-    """,
-    """
-    CREATE TABLE events (
-        id TEXT PRIMARY KEY,
-        camera_id TEXT NOT NULL,
-        kind TEXT NOT NULL,
-        begin_at INTEGER NOT NULL,
-        end_at INTEGER,
-        usual TEXT NOT NULL,
-        seen TEXT NOT NULL,
-        reported INTEGER NOT NULL DEFAULT 0,
-        retry_at INTEGER
-    ) WITHOUT ROWID;
-    """,
-)
+_CONVERTED_BYTES = 64 << 20
+"""An older file up to this size is rewritten at once, so that it can shrink. Freed pages are used again anyway."""
+_INCREMENTAL = 2
+_SLACK = 4
+"""One page in so many may stay free: footage comes and goes, and giving back what is needed again costs writes."""
+_SLACK_PAGES = 256
+_PAGES_A_STEP = 256
+"""1 MiB: nobody waits longer for the lock than that takes."""
+_STEPS = 16
 
 
 class Database:
@@ -113,14 +44,18 @@ class Database:
         self._reading = threading.Lock()
         self._wal = path.with_name(f"{path.name}-wal")
         with ExitStack() as undo:
-            self._connection = _connected(path)
+            self._connection, self.is_alone = _opened(path)
             undo.callback(self._connection.close)
+            self._connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")  # heeded before the first table only
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA foreign_keys = ON")
-            self._connection.execute("PRAGMA journal_size_limit = 8388608")
+            self._connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
             self._migrate(path)
-            self._reader = _connected(path)
+            is_small = path.stat().st_size <= _CONVERTED_BYTES
+            if self.is_alone and is_small and self._number("auto_vacuum") != _INCREMENTAL:
+                self._connection.execute("VACUUM")
+            self._reader = _connected(path, _EXCLUSIVE if self.is_alone else _SHARED, _BUSY_SECONDS)
             self._reader.execute("PRAGMA query_only = ON")
             undo.pop_all()
 
@@ -178,26 +113,78 @@ class Database:
                 "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (name, value)
             )
 
+    def tidy(self) -> None:
+        """Give room that deleted rows left back to the disk, in steps that keep nobody waiting; keep the log short.
+
+        Every step is a transaction: a kill in the middle leaves the file as it was before that step.
+        """
+        for _ in range(_STEPS):
+            with self._lock:
+                if self._number("freelist_count") <= max(self._number("page_count") // _SLACK, _SLACK_PAGES):
+                    break
+                # It gives a page back with each step of the statement, and `execute` takes one step only.
+                self._connection.executescript(f"PRAGMA incremental_vacuum({_PAGES_A_STEP})")
+        with self._lock:
+            if self.log_bytes() > _LOG_BYTES:
+                # Without waiting for another program that reads.
+                self._connection.execute("PRAGMA busy_timeout = 0")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+
+    def log_bytes(self) -> int:
+        """The size of the write-ahead log."""
+        try:
+            return self._wal.stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def close(self) -> None:
         with self._reading:
             self._reader.close()
         with self._lock:
             self._connection.close()
 
+    def _number(self, pragma: str) -> int:
+        return int(self._connection.execute(f"PRAGMA {pragma}").fetchone()[0])
+
     def _migrate(self, path: Path) -> None:
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(_MIGRATIONS):
+        if version > len(MIGRATIONS):
             raise SpoolTooNew(
-                f"{path} has schema {version}, this recorder knows {len(_MIGRATIONS)}: "
+                f"{path} has schema {version}, this recorder knows {len(MIGRATIONS)}: "
                 "a newer recorder wrote it; install that version again."
             )
-        for number, migration in enumerate(_MIGRATIONS[version:], start=version + 1):
+        for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
             # DDL is transactional in SQLite: a power cut in here leaves the version before.
             self._connection.executescript(f"BEGIN IMMEDIATE; {migration} PRAGMA user_version = {number}; COMMIT;")
 
 
-def _connected(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+def _opened(path: Path) -> tuple[sqlite3.Connection, bool]:
+    """The connection that writes, and whether all other programs are kept out.
+
+    One that reads for long would let the log grow without end. Whoever is in already can't be put out: then it is
+    shared, since recording goes first, and `Spool.log_bytes` shows what comes of it.
+    """
+    connection = _connected(path, _EXCLUSIVE, _CLAIM_SECONDS)
+    try:
+        connection.execute("PRAGMA schema_version").fetchall()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # the low byte is the kind, the others its details
+            raise
+        return _connected(path, _SHARED, _BUSY_SECONDS), False
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+    return connection, True
+
+
+def _connected(path: Path, vfs: str, busy_seconds: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?vfs={vfs}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=busy_seconds,
+    )
     connection.row_factory = sqlite3.Row
     return connection
 

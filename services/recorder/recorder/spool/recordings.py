@@ -122,10 +122,16 @@ class Recordings:
                 "DELETE FROM segments WHERE state = 'lost' AND recording_id IN (SELECT id FROM recordings"
                 " WHERE ended_at IS NOT NULL AND registered AND reported_status = status)"
             )
-            return db.execute(
+            forgotten = db.execute(
                 "DELETE FROM recordings WHERE ended_at IS NOT NULL AND registered AND reported_status = status"
                 " AND NOT EXISTS (SELECT 1 FROM segments WHERE recording_id = recordings.id)"
             ).rowcount
+            if forgotten:
+                db.execute(
+                    "DELETE FROM holds WHERE origin = 'site'"
+                    " AND NOT EXISTS (SELECT 1 FROM recordings WHERE id = holds.recording_id)"
+                )
+            return forgotten
 
 
 def _recording(row: sqlite3.Row) -> Recording:

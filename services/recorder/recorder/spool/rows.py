@@ -121,3 +121,29 @@ class Backlog:
     segments: int
     size_bytes: int
     oldest: datetime | None
+
+
+class HoldOrigin(StrEnum):
+    """Who wants a recording kept. Each releases its own hold only."""
+
+    CONTROL_PLANE = "control_plane"
+    SITE = "site"
+    """Somebody at the box, by its local endpoint or the command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One recording's local files are not deleted by any rule."""
+
+    recording_id: UUID
+    origin: HoldOrigin
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Occupied:
+    """What one camera's sealed files take of the disk."""
+
+    camera_id: UUID
+    size_bytes: int
+    held_bytes: int

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from uuid import UUID
 
 from recorder.spool.database import Database, from_column, to_column, waiting
-from recorder.spool.directory import RECORDINGS, sync_folder
+from recorder.spool.directory import RECORDINGS
 from recorder.spool.gaps import insert_gap
 from recorder.spool.rows import Backlog, MissedFootage, Sealed, Segment, SegmentState
 
@@ -30,8 +30,17 @@ class Segments:
         segment = Segment(segment_id, recording_id, camera_id, SegmentState.OPEN, path, opened_at)
         with self._database.hasty_transaction() as db:
             db.execute(
-                "INSERT INTO segments (id, recording_id, camera_id, state, path, opened_at) VALUES (?, ?, ?, ?, ?, ?)",
-                (str(segment_id), str(recording_id), str(camera_id), segment.state, str(path), to_column(opened_at)),
+                "INSERT INTO segments (id, recording_id, camera_id, state, path, opened_at, held)"
+                " VALUES (?, ?, ?, ?, ?, ?, EXISTS (SELECT 1 FROM holds WHERE recording_id = ?))",
+                (
+                    str(segment_id),
+                    str(recording_id),
+                    str(camera_id),
+                    segment.state,
+                    str(path),
+                    to_column(opened_at),
+                    str(recording_id),
+                ),
             )
         return segment
 
@@ -88,7 +97,7 @@ class Segments:
     def mark_lost(self, segment_id: UUID, gap: MissedFootage | None) -> None:
         """The row has no file. The gap is recorded with it, in one step."""
         with self._database.transaction() as db:
-            db.execute("UPDATE segments SET state = ? WHERE id = ?", (SegmentState.LOST, str(segment_id)))
+            db.execute("UPDATE segments SET state = 'lost', refusal = NULL WHERE id = ?", (str(segment_id),))
             if gap is not None:
                 insert_gap(db, gap)
 
@@ -152,38 +161,6 @@ class Segments:
             (refusal, to_column(retry_at), str(segment_id)),
         )
 
-    def delete_stored(self, ended_before: datetime, limit: int = 500) -> list[Segment]:
-        """Delete stored segments whose footage ended before the moment: the file first, then the row.
-
-        At most `limit` at once, oldest first; returns what is gone. OSError if a file can't be deleted.
-        """
-        segments = self._select(
-            "SELECT * FROM segments WHERE state = 'stored' AND end_at < ? ORDER BY start_at LIMIT ?",
-            (to_column(ended_before), limit),
-        )
-        for segment in segments:
-            self.file(segment).unlink(missing_ok=True)
-        for folder in {self.file(segment).parent for segment in segments}:
-            if folder.is_dir():
-                # A row gone and its file back after a power cut would be adopted as new footage.
-                sync_folder(folder)
-        with self._database.transaction() as db:
-            db.executemany("DELETE FROM segments WHERE id = ?", [(str(segment.id),) for segment in segments])
-        return segments
-
-    def give_up(self, segment: Segment, gap: MissedFootage) -> None:
-        """Delete a segment that is not proven, by the retention rule: the file, then the row together with its gap.
-
-        OSError if the file can't be deleted. A power cut in between leaves a row without a file: closed as lost.
-        """
-        self.file(segment).unlink(missing_ok=True)
-        folder = self.file(segment).parent
-        if folder.is_dir():
-            sync_folder(folder)
-        with self._database.transaction() as db:
-            if db.execute("DELETE FROM segments WHERE id = ?", (str(segment.id),)).rowcount:
-                insert_gap(db, gap)
-
     # -- read by everybody
 
     def file(self, segment: Segment) -> Path:
@@ -202,23 +179,19 @@ class Segments:
         """All segments in a state, in the order they were opened."""
         return self._select("SELECT * FROM segments WHERE state = ? ORDER BY opened_at, id", (state,))
 
-    def paths(self) -> set[str]:
-        """Of all segments, as they are in the rows."""
-        return {row["path"] for row in self._database.rows("SELECT path FROM segments")}
-
-    def ends_by_recording(self) -> dict[UUID, datetime]:
-        """Per recording that isn't over, where its sealed footage ends."""
-        rows = self._database.rows(
-            "SELECT s.recording_id, max(s.end_at) AS end_at FROM segments s JOIN recordings r ON r.id = s.recording_id"
-            " WHERE r.ended_at IS NULL AND s.end_at IS NOT NULL GROUP BY s.recording_id"
-        )
-        return {UUID(row["recording_id"]): from_column(row["end_at"]) for row in rows}
+    def end_of(self, recording_id: UUID) -> datetime | None:
+        """Where a recording's sealed footage ends."""
+        query = "SELECT max(end_at) AS end_at FROM segments WHERE recording_id = ?"
+        end: int | None = self._database.rows(query, (str(recording_id),))[0]["end_at"]
+        return from_column(end)
 
     def backlog(self) -> Backlog:
         """What is sealed and not yet proven."""
         row = self._database.rows(
-            "SELECT count(*) AS segments, coalesce(sum(size_bytes), 0) AS size_bytes, min(start_at) AS oldest"
-            " FROM segments WHERE state IN ('sealed', 'uploaded')"
+            "SELECT coalesce(sum(segments), 0) AS segments, coalesce(sum(size_bytes), 0) AS size_bytes,"
+            " (SELECT min(oldest) FROM (SELECT min(start_at) AS oldest FROM segments WHERE state = 'sealed'"
+            " UNION ALL SELECT min(start_at) FROM segments WHERE state = 'uploaded')) AS oldest"
+            " FROM tallies WHERE state IN ('sealed', 'uploaded')"
         )[0]
         return Backlog(row["segments"], row["size_bytes"], from_column(row["oldest"]))
 
@@ -231,15 +204,15 @@ class Segments:
     def refusals(self, limit: int = 5) -> dict[str, int]:
         """Why segments wait that were refused, the most frequent reasons first, and how many."""
         rows = self._database.rows(
-            "SELECT refusal, count(*) AS segments FROM segments WHERE state IN ('sealed', 'uploaded')"
-            " AND refusal IS NOT NULL GROUP BY refusal ORDER BY segments DESC LIMIT ?",
+            "SELECT refusal, count(*) AS segments FROM segments WHERE refusal IS NOT NULL GROUP BY refusal"
+            " ORDER BY segments DESC LIMIT ?",
             (limit,),
         )
         return {row["refusal"]: int(row["segments"]) for row in rows}
 
     def counts(self) -> dict[SegmentState, int]:
         """How many segments are in which state."""
-        rows = self._database.rows("SELECT state, count(*) AS segments FROM segments GROUP BY state")
+        rows = self._database.rows("SELECT state, sum(segments) AS segments FROM tallies GROUP BY state")
         counted = {SegmentState(row["state"]): int(row["segments"]) for row in rows}
         return {state: counted.get(state, 0) for state in SegmentState}
 
@@ -255,21 +228,23 @@ class Segments:
             " ORDER BY start_at LIMIT ?"
         )
         found = [s for state in states for s in self._select(query, (state, *waiting(now), limit))]
-        return sorted(found, key=_start, reverse=newest_first)[:limit]
+        return sorted(found, key=started, reverse=newest_first)[:limit]
 
     def _select(self, query: str, parameters: tuple[object, ...]) -> list[Segment]:
-        return [_segment(row) for row in self._database.rows(query, parameters)]
+        return [as_segment(row) for row in self._database.rows(query, parameters)]
 
     def _update(self, query: str, parameters: tuple[object, ...]) -> None:
         with self._database.transaction() as db:
             db.execute(query, parameters)
 
 
-def _start(segment: Segment) -> datetime:
+def started(segment: Segment) -> datetime:
+    """When its footage begins."""
     return segment.sealed.start if segment.sealed else segment.opened_at
 
 
-def _segment(row: sqlite3.Row) -> Segment:
+def as_segment(row: sqlite3.Row) -> Segment:
+    """A row of the table."""
     sealed = (
         None
         if row["sha256"] is None

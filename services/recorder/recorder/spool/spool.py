@@ -1,6 +1,7 @@
 """The spool as a whole: one folder, one lock, one database, and what they say of the last run."""
 
 import sqlite3
+import threading
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,10 @@ from recorder.spool.database import Database
 from recorder.spool.directory import Lock, Marker
 from recorder.spool.events import Events
 from recorder.spool.gaps import Gaps
+from recorder.spool.holds import Holds
+from recorder.spool.inventory import Inventory
 from recorder.spool.recordings import Recordings
+from recorder.spool.removals import Removals
 from recorder.spool.segments import Segments
 
 _DATABASE = "spool.sqlite3"
@@ -39,6 +43,10 @@ class Spool:
         self.segments = Segments(database, base)
         self.gaps = Gaps(database)
         self.events = Events(database)
+        removing = threading.Lock()
+        self.holds = Holds(database, removing)
+        self.removals = Removals(database, self.segments, self.holds, removing)
+        self.inventory = Inventory(database)
         if not self.segments.exist() and not self._marker.exists():
             self._marker.write()
 
@@ -78,6 +86,14 @@ class Spool:
     def sync(self) -> None:
         """Every row that was written is on disk afterwards. OSError."""
         self._database.sync()
+
+    def tidy(self) -> None:
+        """Keep the SQLite file small, in short steps."""
+        self._database.tidy()
+
+    def log_bytes(self) -> int:
+        """The size of the SQLite file's write-ahead log: small, unless another program reads the file for long."""
+        return self._database.log_bytes()
 
     def accept_disk(self) -> None:
         """An operator says that the disk was replaced: its footage counts as lost from the next start on."""

@@ -13,6 +13,8 @@ from camfleet_contract.recordings import RecordingStatus
 from control_plane.console import display
 from control_plane.console.filters import ChoiceFilter, DayFilter, ObjectFilter
 from control_plane.console.gaps import merged
+from control_plane.console.roles import may
+from control_plane.console.sessions import operator_of
 from control_plane.console.views.keyset import KeysetView
 from control_plane.models import Camera, Client, Gap, Recording, Schedule, Segment, SegmentState, Site
 
@@ -52,6 +54,7 @@ class RecordingView(KeysetView, model=Recording):
         "size",
         "gcp_path",
         "error",
+        "held_at",
         "id",
     ]
     column_labels = {
@@ -67,6 +70,7 @@ class RecordingView(KeysetView, model=Recording):
         "size": "Size",
         "gcp_path": "Object",
         "error": "Error",
+        "held_at": "Held since",
         "id": "Recording id",
     }
     column_searchable_list = ["name"]
@@ -78,6 +82,7 @@ class RecordingView(KeysetView, model=Recording):
             {str(one): one.capitalize() for one in RecordingStatus},
             lambda value: Recording.status == value,
         ),
+        ChoiceFilter("held", "Held", {"yes": "Held"}, lambda _: Recording.held_at.is_not(None)),
         DayFilter("from", "From", lambda day: (Recording.started_at > _before(day)) & (_local_day() >= day)),
         DayFilter("to", "To", lambda day: (Recording.started_at < _after(day)) & (_local_day() <= day)),
         ObjectFilter(
@@ -103,6 +108,9 @@ class RecordingView(KeysetView, model=Recording):
         "size": lambda recording, _, request: _size(recording, request),
         "gcp_path": lambda recording, _: display.code(recording.gcp_path) if recording.gcp_path else display.nothing(),
         "error": lambda recording, _: _error(recording),
+        "held_at": lambda recording, _: (
+            display.moment(recording.held_at, _zone(recording)) if recording.held_at else display.nothing()
+        ),
     }
     column_formatters_detail = column_formatters
 
@@ -170,7 +178,13 @@ class RecordingView(KeysetView, model=Recording):
                 .limit(_SHOWN_GAPS)
             )
         total = request.state.extras.get(recording.id, (0, 0, 0))[1]
-        return {"segments": list(segments), "total": total, "gaps": merged(gaps), "zone": _zone(recording)}
+        return {
+            "segments": list(segments),
+            "total": total,
+            "gaps": merged(gaps),
+            "zone": _zone(recording),
+            "may_hold": may(operator_of(request).role, "recording", "hold"),
+        }
 
 
 def _before(day: date) -> datetime:
