@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 from uuid import UUID
 
 import av
@@ -114,7 +114,7 @@ def assert_nothing_is_lost(pieces: Sequence[Footage], camera: Camera) -> None:
 
 def shown_as_sent(pieces: Sequence[Footage], camera: Camera, unknown: int = 0) -> bool:
     """Whether pictures are shown at the distances that the camera gave them, after so many that can't be known."""
-    units = iter([unit for _, unit in sent_units(camera)])
+    units = dropwhile(lambda unit: not unit.is_keyframe, (unit for _, unit in sent_units(camera)))
     for piece in pieces:
         sent = [next(units).rtp_time for _ in piece.pictures]
         for picture, rtp_time in list(zip(piece.pictures, sent, strict=True))[unknown:]:

@@ -5,10 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import av
 import pytest
 from structlog.testing import capture_logs
 
-from camera_simulator import AudioCodec, CameraSimulator, CameraSpec, Kind
+from camera_simulator import AudioCodec, CameraSimulator, CameraSpec, Kind, VideoCodec
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.heartbeats import CameraCondition
 from recorder.cameras import Cameras, Capturing
@@ -71,6 +72,28 @@ async def test_another_codec_that_the_camera_announces_anew_begins_another_segme
         assert len(expected) - len(got) <= 12, "but for what was in flight when the connection ended"
     gaps = [gap for gap in spool.gaps.to_report(datetime.now(UTC)) if gap.end > before[0].start]
     assert [(gap.start, gap.end) for gap in gaps] == [(before[-1].end, after[0].start)]
+
+
+@pytest.mark.parametrize("codec", [VideoCodec.H264, VideoCodec.H265])
+async def test_a_camera_that_describes_nothing_and_begins_in_the_middle_is_recorded_from_its_keyframe_on(
+    spool: Spool, codec: VideoCodec
+) -> None:
+    # Its keyframes are further apart than libav looks (5 s): nothing but the keyframe itself says what is seen.
+    spec = replace(YARD, codec=codec, gop_frames=175, described_parameter_sets=False, starts_at_keyframe=False)
+    async with CameraSimulator([spec], port=0) as simulator:
+        yard, simulated = camera(simulator.url("yard")), simulator.camera("yard")
+        cameras = Cameras(spool)
+        cameras.apply(config(always(yard)))
+        async with running(cameras):
+            await until(lambda: cameras.states()[0].condition is CameraCondition.RECORDING)
+            await simulated.wait_for_sent(25)
+        pieces = footage(spool, yard.id)
+        assert_nothing_is_lost(pieces, simulated)
+        assert shown_as_sent(pieces, simulated)
+    with av.open(str(spool.segments.file(sealed(spool)[0]))) as container:
+        pictures = list(container.decode(video=0))
+        assert {(picture.width, picture.height) for picture in pictures} == {(spec.width, spec.height)}
+        assert len(pictures) == len(pieces[0].pictures)
 
 
 async def test_sound_that_never_comes_does_not_delay_the_recording(spool: Spool) -> None:

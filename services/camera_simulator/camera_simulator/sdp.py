@@ -26,8 +26,8 @@ def payload_type(track: Track) -> int:
     )
 
 
-def describe(name: str, address: str, media: Media, announced_as: str = "") -> bytes:
-    """`announced_as` names the video's encoding, where it isn't to be the true one."""
+def describe(name: str, address: str, media: Media, announced_as: str = "", *, has_sets: bool = True) -> bytes:
+    """`announced_as` names the video's encoding, where it isn't to be the true one; `has_sets`: video's are told."""
     family = "IP6" if ":" in address else "IP4"
     lines = [
         "v=0",
@@ -41,7 +41,7 @@ def describe(name: str, address: str, media: Media, announced_as: str = "") -> b
     for index, track in enumerate(media.tracks):
         number = payload_type(track)
         lines += [f"m={track.kind.value} 0 RTP/AVP {number}", f"a=rtpmap:{number} {_encoding(track, announced_as)}"]
-        lines += [f"a=fmtp:{number} {parameters}"] if (parameters := _parameters(track)) else []
+        lines += [f"a=fmtp:{number} {parameters}"] if (parameters := _parameters(track, has_sets=has_sets)) else []
         lines += [f"a=framerate:{track.fps:g}"] if track.fps else []
         lines += [f"a=control:track{index}", "a=recvonly"]
     return "\r\n".join([*lines, ""]).encode()
@@ -63,7 +63,9 @@ def _encoding(track: Track, announced_as: str) -> str:
             return f"{_G711_NAMES[codec]}/{track.clock_hz}/{track.channels}"
 
 
-def _parameters(track: Track) -> str:
+def _parameters(track: Track, *, has_sets: bool) -> str:
+    if isinstance(track.codec, VideoCodec) and not has_sets:
+        return "packetization-mode=1" if track.codec is VideoCodec.H264 else ""
     encoded = [base64.b64encode(one).decode() for one in track.parameter_sets]
     match track.codec:
         case VideoCodec.H264:

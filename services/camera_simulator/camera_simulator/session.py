@@ -127,9 +127,7 @@ class Connection:
             return Response(401, challenge)
         if request.method == "DESCRIBE":
             headers = {"Content-Type": "application/sdp", "Content-Base": request.url.rstrip("/") + "/"}
-            return Response(
-                200, headers, sdp.describe(camera.name, self._local, camera.media, camera.spec.announced_as)
-            )
+            return Response(200, headers, _description(camera, self._local))
         if request.method == "SETUP":
             return await self._set_up(camera, request)
         return self._control(camera, request)
@@ -232,3 +230,8 @@ class Connection:
             sender.transport.close()
         self._senders.clear()
         self._session = ""
+
+
+def _description(camera: Camera, address: str) -> bytes:
+    has_sets = camera.spec.described_parameter_sets
+    return sdp.describe(camera.name, address, camera.media, camera.spec.announced_as, has_sets=has_sets)

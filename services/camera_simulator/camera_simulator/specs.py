@@ -72,6 +72,8 @@ class CameraSpec:
     """False sends a new viewer what comes next, in the middle of a GOP, as some real cameras do."""
     in_band_parameter_sets: bool = True
     """False leaves the parameter sets to the SDP alone."""
+    described_parameter_sets: bool = True
+    """False leaves them out of the SDP: who comes in the middle of a GOP can't know what it sees."""
     session_timeout_seconds: int = 60
     metadata: bool = False
     """A third track with ONVIF metadata, five XML documents a second."""

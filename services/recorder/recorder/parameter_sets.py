@@ -3,6 +3,9 @@
 from av.packet import Packet
 from av.stream import Stream
 
+from recorder.rtsp.decoder_configuration import decoder_configuration
+from recorder.rtsp.unsuited import Unsuited
+
 _HEAD_BYTES = 16 << 10
 _START = b"\0\0\1"
 # ITU-T H.264 table 7-1: SPS, PPS. ITU-T H.265 table 7-1: VPS, SPS, PPS.
@@ -28,3 +31,14 @@ def parameter_sets(packet: "Packet[Stream]", codec: str) -> bytes | None:
             # Zeros before a start code belong to it; a set ends with a one bit.
             sets += b"\0" + _START + unit.rstrip(b"\0")
     return bytes(sets) if found == wanted else None
+
+
+def picture_size(sets: bytes, codec: str) -> tuple[int, int] | None:
+    """Width and height by parameter sets in Annex B form; None where they can't be read."""
+    if codec not in {"h264", "hevc"}:
+        return None
+    try:
+        found = decoder_configuration("h264" if codec == "h264" else "hevc", sets.split(b"\0" + _START)[1:])
+    except Unsuited:
+        return None
+    return None if found is None else (found.width, found.height)

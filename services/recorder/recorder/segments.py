@@ -21,6 +21,7 @@ from uuid_utils.compat import uuid7
 
 from recorder.audio import AudioPolicy, AudioTrack, audio_track
 from recorder.growing_file import GrowingFile
+from recorder.parameter_sets import picture_size
 from recorder.spool import Sealed, Segment, Spool
 from recorder.spool.directory import sync_folder
 
@@ -101,6 +102,9 @@ class SegmentWriter:
             self._video.time_base = self._tracks.video.time_base or _DEFAULT_TIME_BASE
             if self.parameter_sets is not None:
                 self._video.codec_context.extradata = self.parameter_sets
+                # What libav saw when it opened the stream may be another size, or none.
+                if size := picture_size(self.parameter_sets, self._codec):
+                    self._video.width, self._video.height = size
             if self._codec == "hevc":
                 self._video.codec_context.codec_tag = "hvc1"  # browsers and Apple play no other
         except BaseException:
