@@ -235,3 +235,28 @@ async def test_a_camera_with_recordings_says_why_it_stays(admin: Visitor, fleet:
     await record(services, fleet)
     page = text_of(await admin.get(path_of(await admin.post(f"/camera/delete/{fleet.camera}"))))
     assert "has recordings" in page
+
+
+async def test_how_a_camera_is_read_is_chosen_shown_and_kept(admin: Visitor, fleet: Fleet, services: Services) -> None:
+    path = f"/camera/edit/{fleet.camera}"
+    chosen = {"rtsp_transport": "udp", "recorded_stream": "sub"}
+    form = CAMERA | {"site_id": str(fleet.site)} | chosen
+    assert list(errors((await admin.post(path, form)).text)) == ["recorded_stream"]
+    path_of(await admin.post(path, form | {"rtsp_url_sub": "rtsp://192.0.2.7:554/s2"}))
+
+    async with services.sessions() as session:
+        camera = await find_camera(session, fleet.camera)
+    assert (camera.rtsp_transport, camera.recorded_stream) == ("udp", "sub")
+    shown = text_of(await admin.get(f"/camera/details/{fleet.camera}"))
+    assert "UDP" in shown
+    assert "The second stream" in shown
+    page = (await admin.get(path)).text
+    for value in chosen.values():
+        assert re.search(rf'<option selected value="{value}">', page)
+
+    path_of(
+        await admin.post(path, CAMERA | {"site_id": str(fleet.site), "rtsp_transport": "", "recorded_stream": "main"})
+    )
+    async with services.sessions() as session:
+        camera = await find_camera(session, fleet.camera)
+    assert (camera.rtsp_transport, camera.recorded_stream) == (None, "main")
