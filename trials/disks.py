@@ -47,25 +47,29 @@ class LoopDisk:
 
 
 @contextlib.contextmanager
-def loop_disk(image: Path, folder: Path) -> Iterator[LoopDisk]:
-    """A fresh disk at `folder`, made of the sparse file `image`. NoLoopDevice if it can't be had."""
+def loop_disk(memory: Path, folder: Path) -> Iterator[LoopDisk]:
+    """A fresh disk at `folder`. NoLoopDevice if it can't be had.
+
+    Its image is a sparse file in memory, at `memory`: how long this machine's own disk takes is no matter.
+    """
     if os.geteuid() != 0:
         raise NoLoopDevice("only root may mount a file system")
-    folder.mkdir(parents=True, exist_ok=True)
-    with image.open("wb") as file:
-        file.truncate(_SIZE_BYTES)
-    disk = LoopDisk(image, folder)
-    try:
-        _run("mkfs.ext4", "-q", "-F", str(image))
-        disk.mount()
-    except (OSError, subprocess.CalledProcessError) as error:
-        told = error.stderr.decode().strip() if isinstance(error, subprocess.CalledProcessError) else str(error)
-        raise NoLoopDevice(f"no file system of its own can be mounted here: {told}") from error
-    try:
+    with contextlib.ExitStack() as mounted:
+        for each in (memory, folder):
+            each.mkdir(parents=True, exist_ok=True)
+        try:
+            _run("mount", "-t", "tmpfs", "-o", f"size={_SIZE_BYTES}", "tmpfs", str(memory))
+            mounted.callback(_run, "umount", "-l", str(memory))
+            with (memory / "image").open("wb") as file:
+                file.truncate(_SIZE_BYTES)
+            _run("mkfs.ext4", "-q", "-F", str(memory / "image"))
+            disk = LoopDisk(memory / "image", folder)
+            disk.mount()
+            mounted.callback(_run, "umount", "-l", str(folder))
+        except (OSError, subprocess.CalledProcessError) as error:
+            told = error.stderr.decode().strip() if isinstance(error, subprocess.CalledProcessError) else str(error)
+            raise NoLoopDevice(f"no file system of its own can be mounted here: {told}") from error
         yield disk
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-        image.unlink()
 
 
 def _run(*command: str) -> None:

@@ -25,6 +25,7 @@ from trials.sockets import unread_bytes
 SEGMENT_SECONDS = 3
 LATEST_SECONDS = 5.0
 """A kill comes at a random moment of so many seconds after all cameras have begun to send: more than a segment."""
+_RECORDED_SECONDS = 60.0
 BOUND_SECONDS = 1.0
 """What a kill may cost, and one frame."""
 _SENT_LIMIT = 2_000_000
@@ -141,18 +142,27 @@ async def kill_again_and_again(
     seed: int,
     *,
     cut_power: bool = False,
+    once_recorded: bool = False,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Killed:
     """All of it, in `folder`, on a migrated `database`. With `cut_power` the disk loses what it had not yet been given.
 
-    NoLoopDevice where that can't be tried.
+    A kill may come as soon as all cameras send, or, with `once_recorded`, as soon as the recorder says that it records
+    them. NoLoopDevice where power can't be cut.
     """
-    with loop_disk(folder / "disk.img", folder / "recorder") if cut_power else nullcontext() as disk:
-        return await _kill_again_and_again(folder, database, times, seed, disk, tell)
+    with loop_disk(folder / "disk", folder / "recorder") if cut_power else nullcontext() as disk:
+        return await _kill_again_and_again(folder, database, times, seed, disk, tell, once_recorded=once_recorded)
 
 
 async def _kill_again_and_again(
-    folder: Path, database: str, times: int, seed: int, disk: LoopDisk | None, tell: Callable[[str], None]
+    folder: Path,
+    database: str,
+    times: int,
+    seed: int,
+    disk: LoopDisk | None,
+    tell: Callable[[str], None],
+    *,
+    once_recorded: bool,
 ) -> Killed:
     chance = random.Random(seed)  # noqa: S311  # moments, not secrets
     specs = [replace(spec, first_rtp_timestamp=0, sent_limit=_SENT_LIMIT, own_port=True) for spec in CAMERAS]
@@ -163,12 +173,12 @@ async def _kill_again_and_again(
             await site.record_always(SEGMENT_SECONDS)
             moments = []
             for number in range(1, times + 1):
-                moments.append(await _killed(site, simulator, chance, disk))
+                moments.append(await _killed(site, simulator, chance, disk, once_recorded=once_recorded))
                 if number % 10 == 0:
                     tell(f"{number} times")
             ended = datetime.now(UTC)
             await site.start_recorder()
-            await _all_watched(simulator)
+            await site.wait_until_recorded(_RECORDED_SECONDS)
             await simulator.cameras[0].wait_for_sent(more=100)
             await site.record_no_more()
             await site.drain()
@@ -176,11 +186,13 @@ async def _kill_again_and_again(
 
 
 async def _killed(
-    site: Site, simulator: CameraSimulator, chance: random.Random, disk: LoopDisk | None
+    site: Site, simulator: CameraSimulator, chance: random.Random, disk: LoopDisk | None, *, once_recorded: bool
 ) -> dict[str, Moment]:
     """One kill, by camera."""
     await site.start_recorder()
     await _all_watched(simulator)
+    if once_recorded:
+        await site.wait_until_recorded(_RECORDED_SECONDS)
     await asyncio.sleep(chance.uniform(0, LATEST_SECONDS))
     # Nothing may come in between.
     moments = {camera.name: _moment(simulator, camera) for camera in simulator.cameras}

@@ -74,6 +74,16 @@ class Site:
         """As a site does it: `recorder run`."""
         self._recorder = await start("recorder", "recorder", "run", env=self.settings, folder=self.folder)
 
+    async def wait_until_recorded(self, seconds: float) -> None:
+        """Until the recorder says that it records every camera. DemoError."""
+        limit = time.monotonic() + seconds
+        while time.monotonic() < limit:
+            conditions = list((await recorder_status(self.status_url)).conditions.values())
+            if conditions.count("recording") == len(self.cameras):
+                return
+            await asyncio.sleep(0.1)
+        raise DemoError(f"not all cameras were recorded within {seconds:.0f} s; see {self.folder}")
+
     def kill_recorder(self) -> None:
         """`kill -9`, at once: nothing else of this program runs before it."""
         self._running.process.kill()
