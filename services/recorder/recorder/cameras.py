@@ -282,9 +282,7 @@ class Cameras:
         camera = self._camera(stream.camera_id)
         if camera.capture is not None and camera.transport is not stream.transport:
             self._disconnect(camera)
-            camera.journal.coverage.missing(
-                GapCause.CAMERA_UNREACHABLE, "Its transport was changed: it is connected anew."
-            )
+            camera.journal.coverage.missing(GapCause.CAMERA_UNREACHABLE, "Its transport was changed.")
         if camera.capture is None:
             camera.transport = stream.transport
             camera.capture = Capture(

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import structlog
 
+from camfleet_contract.gaps import GapCause
 from camfleet_contract.heartbeats import CameraCondition
 from recorder.absence import returned
 from recorder.audio import AudioPolicy
@@ -113,6 +114,7 @@ class Capture:
             self._wake.clear()
             if url != self._url:
                 failures, url = 0, self._url
+                self._journal.coverage.missing(GapCause.CAMERA_UNREACHABLE, "Its address was changed.")
                 self._become(CameraCondition.CONNECTING, "")
             try:
                 self._run_once(url)
