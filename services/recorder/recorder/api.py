@@ -24,6 +24,7 @@ LONGEST_MANUAL_MINUTES = 24 * 60
 ERRORS: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such camera"},
     409: {"description": "It is recording already"},
+    503: {"description": "Not now: its disk fails, or it records as many cameras as it may"},
 }
 UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "No such recording here, or it isn't held"}}
 

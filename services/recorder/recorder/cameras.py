@@ -24,7 +24,7 @@ from recorder.clock_error import ClockError
 from recorder.coverage import Coverage
 from recorder.disk_failures import DISK_ERRORS, disk_failure
 from recorder.durability import Syncer
-from recorder.errors import AlreadyRecording, UnknownCamera
+from recorder.errors import AlreadyRecording, NoRoom, UnknownCamera
 from recorder.journal import Journal
 from recorder.last_run import HeldUp, LastRun
 from recorder.manual import ByHand
@@ -159,7 +159,7 @@ class Cameras:
             self._desk.shutdown(wait=False)
 
     async def start_manual(self, camera_id: UUID, duration: timedelta, name: str = "") -> Recording:
-        """Record a camera now. UnknownCamera, AlreadyRecording, DiskFailed."""
+        """Record a camera now. UnknownCamera, AlreadyRecording, NoRoom, DiskFailed."""
         config = self._config
         if config is None or camera_id not in camera_streams(config):
             raise UnknownCamera(f"No camera {camera_id} is assigned to this recorder.")
@@ -352,6 +352,10 @@ class Cameras:
         self._by_hand.begin(run)
         self._known[run.key] = run.start
         self._converge()
+        if run.camera_id in self.refused:
+            self._by_hand.cancel(run)
+            self._converge()
+            raise NoRoom(f"The recorder has no room for it: its limit is {self.limit}.")
         journal = self._camera(run.camera_id).journal
         journal.begin(run, run.start)
         recording = journal.recording

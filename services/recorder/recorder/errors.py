@@ -82,6 +82,10 @@ class AlreadyRecording(RecorderError):
     """The camera is being recorded: stop that first."""
 
 
+class NoRoom(RecorderError):
+    """As many cameras are recorded as the recorder may read: stop one, or set MAX_CONCURRENT_RECORDINGS."""
+
+
 class SpoolError(RecorderError):
     """The recorder's disk can't be used."""
 

@@ -24,6 +24,10 @@ class ByHand:
         """Record this manual run."""
         self.runs = (*self.runs, run)
 
+    def cancel(self, run: Run) -> None:
+        """The manual run was never on."""
+        self.runs = tuple(other for other in self.runs if other.key != run.key)
+
     def end(self, run: Run, now: datetime) -> datetime:
         """When the run ends, now that an operator wants it to: a manual one after the post-roll, the first time."""
         until = min(run.end, now + self._post_roll)

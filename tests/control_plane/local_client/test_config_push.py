@@ -167,7 +167,8 @@ async def test_a_hundred_waiters_hold_no_connection_to_the_database(place: Place
         started = time.monotonic()
         await place.rows("UPDATE cameras SET name = 'Renamed'")
         responses = await asyncio.gather(*requests)
-        assert time.monotonic() - started < 5
+        # By the edit, not by the end of their wait; a hundred configurations take a loaded machine their time.
+        assert time.monotonic() - started < 30
     assert {response.status_code for response in responses} == {200}
     assert place.service.services.config_changes.waiting == 0
 

@@ -42,14 +42,14 @@ class Rules:
     still_delta_share: float = 0.001
     still_delta_bytes: float = 64.0
     """The frames of a picture that stands still have at most that share of its keyframe, or so few bytes."""
-    usually_same: float = 0.1
+    usually_same: float = 0.2
     """Of the keyframes: where more have the size of the one before, stillness is usual, and no news."""
     stretch: float = 2.0
     stretch_seconds: float = 2.0
     relaxed: float = 1.5
     """Of the usual keyframe distance: at least that many times (and so much more) begins, at most this ends."""
     confirm: Mapping[Signal, tuple[int, float]] = field(
-        default_factory=lambda: {Signal.COVERED: (3, 10.0), Signal.FROZEN: (6, 20.0), Signal.SMART_CODEC: (3, 0.0)}
+        default_factory=lambda: {Signal.COVERED: (3, 10.0), Signal.FROZEN: (10, 20.0), Signal.SMART_CODEC: (3, 0.0)}
     )
     """So many GOPs in a row, and seconds, begin a signal."""
     clear: tuple[int, float] = (3, 5.0)
