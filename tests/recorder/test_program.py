@@ -5,14 +5,17 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import av
 import httpx
 import pytest
 
+from camera_simulator.server import CameraSimulator
+from camera_simulator.specs import AudioCodec, CameraSpec
 from recorder.spool import Spool
 from tests.ports import free_port
 from tests.recorder.control_plane import TOKEN, FakeControlPlane
@@ -156,6 +159,48 @@ async def test_cameras_beyond_what_may_be_read_are_a_problem_that_everybody_sees
         assert told()[0] in status["problems"]
         assert status["recording_limit"] == "1 camera (as MAX_CONCURRENT_RECORDINGS says)"
         assert await running.stop() == 0
+
+
+async def test_a_manual_recording_by_the_endpoint_holds_what_was_before_and_goes_on_after_it_was_stopped(
+    tmp_path: Path, fake: FakeControlPlane, backend: str, gcs: Gcs, http_client: httpx.AsyncClient
+) -> None:
+    fake.gcs = gcs
+    spec = CameraSpec(name="yard", audio=AudioCodec.AAC, user="viewer", password=PASSWORD, loop_seconds=4)
+    async with CameraSimulator([spec], port=0) as simulator:
+        fake.document = configuration(simulator.url("yard"), is_due=False)
+        camera_id = json.loads(fake.document)["cameras"][0]["id"]
+        variables = environment(
+            tmp_path,
+            backend,
+            TOKEN,
+            free_port(),
+            PRE_ROLL_SECONDS="2",
+            POST_ROLL_SECONDS="1.5",
+            CLEANUP_AFTER_UPLOAD="no",
+        )
+        async with recorder(tmp_path, variables) as running:
+            await simulator.camera("yard").wait_for_sent(100, limit_seconds=60)
+            asked = datetime.now(UTC)
+            parameters = {"camera_id": camera_id, "duration_minutes": 1}
+            answer = await http_client.post(f"{running.status_url}/manual-record", params=parameters)
+            assert answer.status_code == 200, answer.text
+            started_at = datetime.fromisoformat(answer.json()["started_at"])
+            assert asked - timedelta(seconds=4) <= started_at <= datetime.now(UTC) - timedelta(seconds=1.9)
+            stopped = await http_client.post(f"{running.status_url}/stop-recording/{camera_id}")
+            ends_at = datetime.fromisoformat(stopped.json()["ends_at"])
+            assert ends_at >= asked + timedelta(seconds=1.5)
+            await fake.until(lambda: any(report.status.is_final for report in fake.statuses))
+            assert await running.stop() == 0
+    report = next(report for report in fake.statuses if report.status.is_final)
+    assert report.status.value == "stopped"
+    assert str(report.recording_id) == answer.json()["recording_id"]
+    registered = fake.registered[report.recording_id]
+    assert abs(datetime.fromisoformat(registered["started_at"]) - started_at) < timedelta(milliseconds=1)
+    (file,) = (tmp_path / "base" / "recordings").rglob("*.mp4")
+    with av.open(str(file)) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
+        seconds = float((container.duration or 0) / av.time_base)
+    assert seconds >= (ends_at - started_at).total_seconds() - 0.5
 
 
 async def test_what_an_earlier_run_left_is_delivered_after_the_start(
