@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -79,11 +80,11 @@ def sealed(spool: Spool) -> list[Segment]:
 
 
 def assert_all_time_is_told(spool: Spool, camera_id: UUID, known: datetime, ended: datetime) -> None:
-    """From `known` on, when the schedule was first seen, each moment is footage or a gap, and never both."""
+    """Each moment is footage or a gap, and never both, from when the schedule was first seen: soon after `known`."""
     footage = [(s.sealed.start, s.sealed.end) for s in sealed(spool) if s.sealed and s.camera_id == camera_id]
     gaps = [(gap.start, gap.end) for gap in spool.gaps.to_report(ended) if gap.camera_id == camera_id]
-    reached = known
-    for start, end in sorted(footage + gaps):
+    told = sorted(footage + gaps)
+    assert known <= told[0][0] < known + timedelta(seconds=10)
+    for (_, reached), (start, _) in pairwise(told):
         assert start - reached < SMALLEST, f"nobody tells of {reached} to {start}"
-        assert reached - start < SMALLEST or reached == known, f"{start} to {reached} is told twice"
-        reached = end
+        assert reached - start < SMALLEST, f"{start} to {reached} is told twice"

@@ -19,7 +19,7 @@ from recorder.recovery import recover_open_alone
 from recorder.scenes.tally import Tally
 from recorder.sealing import Job, Sealer
 from recorder.segments import SegmentWriter
-from recorder.spool import Recording, Segment, Spool
+from recorder.spool import Recording, Segment, SegmentState, Spool
 from recorder.wanted import Run
 
 log = structlog.get_logger(__name__)
@@ -120,8 +120,10 @@ class Journal:
 
     def _salvage(self, segment: Segment, start: datetime, end: datetime, failure: DiskFailed) -> None:
         """Seal what the disk holds of a segment; what it doesn't was counted as footage, and is missing after all."""
-        recover_open_alone(self.spool, segment, failure.cause)
         found = self.spool.segments.get(segment.id)
+        if found is not None and found.state is SegmentState.OPEN:
+            recover_open_alone(self.spool, segment, failure.cause, end)
+            found = self.spool.segments.get(segment.id)
         if found is not None and found.sealed is None:
             return  # set aside, together with its gap
         reached = found.sealed.end if found is not None and found.sealed is not None else start

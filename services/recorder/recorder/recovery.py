@@ -3,7 +3,7 @@
 import errno
 import sqlite3
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -50,13 +50,13 @@ def recover(spool: Spool, cause: GapCause) -> Recovered:
     return found
 
 
-def recover_open_alone(spool: Spool, segment: Segment, cause: GapCause) -> bool:
+def recover_open_alone(spool: Spool, segment: Segment, cause: GapCause, until: datetime | None = None) -> bool:
     """As `recover_open`, but what is wrong with this one segment never keeps the others, and all cameras, waiting.
 
     OSError where the whole disk is to blame: that passes, and then it is tried again.
     """
     try:
-        return recover_open(spool, segment, cause)
+        return recover_open(spool, segment, cause, until)
     except (SpoolError, sqlite3.Error):
         raise
     except Exception as error:
@@ -64,15 +64,18 @@ def recover_open_alone(spool: Spool, segment: Segment, cause: GapCause) -> bool:
             raise
         log.exception("segment_not_recovered", segment_id=str(segment.id), path=str(segment.path))
     try:
-        _set_aside(spool, segment, cause)
+        _set_aside(spool, segment, cause, until)
     except OSError as error:
         # The row stays open: the next start tries again.
         log.warning("segment_not_set_aside", segment_id=str(segment.id), reason=str(error))
     return False
 
 
-def recover_open(spool: Spool, segment: Segment, cause: GapCause) -> bool:
-    """Seal what is there of a segment. False if that is nothing."""
+def recover_open(spool: Spool, segment: Segment, cause: GapCause, until: datetime | None = None) -> bool:
+    """Seal what is there of a segment. False if that is nothing.
+
+    `until` is when its footage ended, if that is known.
+    """
     final, part = spool.segments.file(segment), spool.segments.open_file(segment)
     contents = None
     if final.exists():
@@ -89,7 +92,7 @@ def recover_open(spool: Spool, segment: Segment, cause: GapCause) -> bool:
             sync_folder(part.parent)
     if contents is not None:
         return True
-    _give_up(spool, segment, cause)
+    _give_up(spool, segment, cause, until)
     return False
 
 
@@ -107,17 +110,17 @@ def _seal(spool: Spool, segment: Segment, contents: Contents, final: Path) -> No
     spool.segments.seal(segment.id, sealed)
 
 
-def _give_up(spool: Spool, segment: Segment, cause: GapCause) -> None:
+def _give_up(spool: Spool, segment: Segment, cause: GapCause, until: datetime | None) -> None:
     """No packet of it can be read."""
     files = (spool.segments.file(segment), spool.segments.open_file(segment))
     if any(path.exists() and _has_fragments(path) for path in files):
-        _set_aside(spool, segment, cause)
+        _set_aside(spool, segment, cause, until)
     else:
         # Killed before its first fragment: less than a second, which the time without footage covers.
         spool.segments.abandon(segment.id)
 
 
-def _set_aside(spool: Spool, segment: Segment, cause: GapCause) -> None:
+def _set_aside(spool: Spool, segment: Segment, cause: GapCause, until: datetime | None) -> None:
     """Lost to us, but not ours to delete: somebody may still get something out of the file."""
     for path in (spool.segments.file(segment), spool.segments.open_file(segment)):
         if path.exists():
@@ -129,7 +132,7 @@ def _set_aside(spool: Spool, segment: Segment, cause: GapCause) -> None:
         schedule_id=None,
         recording_id=segment.recording_id,
         start=segment.opened_at,
-        end=max(alive or segment.opened_at, segment.opened_at + timedelta(seconds=1)),
+        end=until or max(alive or segment.opened_at, segment.opened_at + timedelta(seconds=1)),
         cause=cause,
         detail="The segment that was open can't be read.",
     )

@@ -1,6 +1,7 @@
 """Which local files go, and when: by age, by what a camera may take, and when the disk is nearly full."""
 
 import asyncio
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -34,6 +35,9 @@ class DiskSpace:
 
     total_bytes: int
     free_bytes: int
+    total_files: int = 0
+    """Of how many files it can hold the names (inodes); 0 where the file system sets no limit."""
+    free_files: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,9 @@ class Reserve:
     free_fraction: float = 0.02
 
     def is_short(self, disk: DiskSpace) -> bool:
-        """Whether the disk has less than both the bytes and the share ask for."""
-        return disk.free_bytes < self.bytes_of(disk)
+        """Whether the disk has less than both the bytes and the share ask for, or less than the share of its inodes."""
+        is_short_of_files = disk.free_files < disk.total_files * self.free_fraction
+        return is_short_of_files or disk.free_bytes < self.bytes_of(disk)
 
     def bytes_of(self, disk: DiskSpace) -> float:
         """The larger of both."""
@@ -54,8 +59,8 @@ class Reserve:
 
 def disk_space(folder: Path) -> DiskSpace:
     """What the disk under a folder has for this user; OSError if it is gone."""
-    usage = shutil.disk_usage(folder)
-    return DiskSpace(usage.total, usage.free)
+    usage, found = shutil.disk_usage(folder), os.statvfs(folder)
+    return DiskSpace(usage.total, usage.free, found.f_files, found.f_favail)
 
 
 @dataclass(frozen=True, slots=True)
