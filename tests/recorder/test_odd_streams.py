@@ -17,6 +17,8 @@ from tests.recorder.rig import always, camera, config, running, sealed
 from tests.recorder.waiting import until
 
 SEGMENTS = 3
+"""Whole ones. What follows when recording stops may be a single picture, without any sound yet, and on a loaded machine
+the first may have done without: pictures wait a second for sound, and no longer."""
 PLAIN = CameraSpec(name="plain", width=320, height=184, bitrate_bps=200_000, rtcp_interval_seconds=1)
 B_FRAMES = [
     replace(PLAIN, name="h264-b2", b_frames=2, audio=AudioCodec.AAC),
@@ -108,7 +110,8 @@ async def test_pictures_that_are_sent_out_of_order_are_decoded_so(spec: CameraSp
 
 
 async def test_motion_jpeg_is_recorded_with_its_sound(recorded: Recorded) -> None:
-    assert {(piece.codec, piece.tracks) for piece in recorded.footage["mjpeg"]} == {("mjpeg", ("mjpeg", "aac"))}
+    pieces = recorded.footage["mjpeg"][1:SEGMENTS]
+    assert {(piece.codec, piece.tracks) for piece in pieces} == {("mjpeg", ("mjpeg", "aac"))}
 
 
 async def test_h265_is_tagged_as_players_want_it(recorded: Recorded) -> None:
@@ -117,14 +120,14 @@ async def test_h265_is_tagged_as_players_want_it(recorded: Recorded) -> None:
 
 async def test_a_metadata_track_is_not_even_asked_for(recorded: Recorded) -> None:
     odd = recorded.cameras["metadata"]
-    assert {piece.tracks for piece in recorded.footage["metadata"]} == {("h264", "aac")}
+    assert {piece.tracks for piece in recorded.footage["metadata"][1:SEGMENTS]} == {("h264", "aac")}
     assert sum(request.method == "SETUP" for request in odd.requests) == len((Kind.VIDEO, Kind.AUDIO))
     assert odd.sent(Kind.METADATA) == []
 
 
 @pytest.mark.parametrize("name", ["jumping", "wrapping"])
 async def test_sound_stays_with_its_pictures(name: str, recorded: Recorded) -> None:
-    for piece in recorded.footage[name][:SEGMENTS]:
+    for piece in recorded.footage[name][1:SEGMENTS]:
         shown = [picture.pts / 90_000 for picture in piece.pictures]
         assert piece.sound[0] == pytest.approx(shown[0], abs=0.3)
         assert piece.sound[-1] == pytest.approx(shown[-1], abs=0.3)
