@@ -194,6 +194,26 @@ def test_what_nobody_can_read_is_kept_and_reported(spool: Spool, clips: dict[str
     assert spool.gaps.to_report(NOON)[0].cause is GapCause.POWER_LOST
 
 
+def test_what_a_power_cut_in_a_segments_first_moments_left_without_a_row_goes(
+    spool: Spool, clips: dict[str, Path]
+) -> None:
+    writer = written_segment(spool, clips["H.264 and AAC"])
+    fragments = writer.path.read_bytes()
+    head = fragments[: fragments.index(b"moof") - 4]
+    for name in (f"{uuid7()}.mp4.part", f"{uuid7()}.mp4.part", "cam-1.mp4.part"):
+        (writer.path.parent / name).write_bytes(b"" if name.startswith("cam") else head)
+    (writer.path.parent / f"{uuid7()}.mp4.part").touch()
+    (writer.path.parent / f"{uuid7()}.mp4.part").write_bytes(b"\xff" * 2000 + fragments[2000:])
+    recover(spool, GapCause.POWER_LOST)
+    take_stock(spool)
+    left = sorted(path.name for path in writer.path.parent.iterdir())
+    assert len(left) == 3
+    assert left[-1] == "cam-1.mp4.part", "not ours"
+    assert f"{writer.segment.id}.mp4" in left
+    unreadable = next(name for name in left[:-1] if name != f"{writer.segment.id}.mp4")
+    assert b"moof" in (writer.path.parent / unreadable).read_bytes(), "somebody may still get something out of it"
+
+
 def test_foreign_files_are_left_alone(spool: Spool) -> None:
     folder = spool.base / "recordings" / str(uuid7()) / "2026-03-01"
     folder.mkdir(parents=True)

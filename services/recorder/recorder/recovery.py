@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.recordings import RecordingStatus
 from recorder.errors import SpoolError
-from recorder.salvage import Contents, examined, remuxed
+from recorder.salvage import Contents, examined, has_fragments, remuxed
 from recorder.segments import read_back
 from recorder.spool import MissedFootage, Sealed, Segment, SegmentState, Spool
 from recorder.spool.directory import sync_folder
@@ -113,7 +113,7 @@ def _seal(spool: Spool, segment: Segment, contents: Contents, final: Path) -> No
 def _give_up(spool: Spool, segment: Segment, cause: GapCause, until: datetime | None) -> None:
     """No packet of it can be read."""
     files = (spool.segments.file(segment), spool.segments.open_file(segment))
-    if any(path.exists() and _has_fragments(path) for path in files):
+    if any(path.exists() and has_fragments(path) for path in files):
         _set_aside(spool, segment, cause, until)
     else:
         # Killed before its first fragment: less than a second, which the time without footage covers.
@@ -142,11 +142,6 @@ def _set_aside(spool: Spool, segment: Segment, cause: GapCause, until: datetime 
 def is_of_the_whole_disk(error: Exception) -> bool:
     """Whether it says nothing of the one file: it passes, and then it is tried again."""
     return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENODEV}
-
-
-def _has_fragments(path: Path) -> bool:
-    with path.open("rb") as file:
-        return b"moof" in file.read(4 << 20)
 
 
 def _finish_recordings(spool: Spool, cause: GapCause) -> None:

@@ -77,6 +77,12 @@ def remuxed(part: Path, final: Path, segment: Segment) -> Contents | None:
     return contents
 
 
+def has_fragments(path: Path) -> bool:
+    """Whether any footage was written, whether or not it can be read."""
+    with path.open("rb") as file:
+        return b"moof" in file.read(4 << 20)
+
+
 class _Walk:
     """One pass over a file's packets that counts as it goes, and ends where the file is cut off."""
 

@@ -16,7 +16,7 @@ from camfleet_contract.gaps import GapCause
 from camfleet_contract.recordings import RecordingStatus
 from recorder.errors import SpoolError
 from recorder.recovery import is_of_the_whole_disk, recover_open_alone
-from recorder.salvage import REMUXED, examined, uuid_in
+from recorder.salvage import REMUXED, examined, has_fragments, uuid_in
 from recorder.spool import MissedFootage, Recording, Segment, SegmentState, Spool
 from recorder.spool.directory import RECORDINGS
 
@@ -160,12 +160,15 @@ def _adopt_alone(spool: Spool, path: Path, begun: set[UUID]) -> bool:
 
 
 def _adopt(spool: Spool, path: Path, begun: set[UUID]) -> bool:
-    """Give a file without a row its row back. What can't be read stays where it is."""
+    """Give a file without a row its row back. What can't be read stays where it is, if it is anything at all."""
     if path.name.endswith(REMUXED):
         path.unlink(missing_ok=True)  # a copy in the making; its original is adopted
         return False
     contents = examined(path)
     camera_id = uuid_in(path.parent.parent.name)
+    if contents is None and _is_begun_only(path):
+        path.unlink(missing_ok=True)
+        return False
     if contents is None or camera_id is None:
         log.warning("file_not_adopted", path=str(path))
         return False
@@ -182,6 +185,15 @@ def _adopt(spool: Spool, path: Path, begun: set[UUID]) -> bool:
     target.parent.mkdir(parents=True, exist_ok=True)
     path.rename(target)
     return recover_open_alone(spool, segment, GapCause.DISK_MISSING)
+
+
+def _is_begun_only(path: Path) -> bool:
+    """Whether a power cut took the row of a segment that had no footage yet, and left its name or its head on disk."""
+    return (
+        path.name.endswith(PART)
+        and uuid_in(_final(path.name).removesuffix(".mp4")) is not None
+        and not has_fragments(path)
+    )
 
 
 def _finish(spool: Spool, recording_id: UUID) -> None:
