@@ -235,6 +235,7 @@ def kept_alive(script: Script, *, methods: int = 1) -> Session:
                 session.keep_alive(session.keep_alive_at)
                 assert select.select([session.socket], [], [], 10)[0]
                 session.feed(session.socket.recv(65_536))
+                session.keep_alive(0)
         finally:
             session.close()
     return session

@@ -32,6 +32,8 @@ class Playing:
             sound.clock.beside, self._pictures[0].clock.beside = self._pictures[0].clock, sound.clock
         self._reports = reports
         self._heard = heard
+        self.end: StreamEnded | None = None
+        """Why nothing more comes out, once that is so. What came before is good."""
         self._ended: set[int] = set()
         self._pending: list[bytes] = []
         """What came of a frame or message that isn't whole yet."""
@@ -49,14 +51,20 @@ class Playing:
         return sum(track.damaged for track in self._tracks.values())
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[AccessUnit]:
-        """The access units that are complete now. The buffer may be used again. StreamEnded."""
+        """The access units that are complete now. The buffer may be used again."""
+        if self.end is not None:
+            return []
         self._pending.append(bytes(data))
         self._pending_bytes += len(data)
         if self._pending_bytes < self._needed_bytes:
             return []
         whole = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
         units: list[AccessUnit] = []
-        at = self._take(whole, units)
+        try:
+            at = self._take(whole, units)
+        except StreamEnded as error:
+            self.end = error
+            return units
         self._pending, self._pending_bytes = [whole[at:]], len(whole) - at
         for track in self._pictures:
             track.taken(len(whole))

@@ -88,14 +88,20 @@ class Session:
         return self._playing.damaged
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[AccessUnit]:
-        """The access units that are complete with this. The buffer may be used again. StreamEnded.
+        """The access units that are complete with this. The buffer may be used again.
 
         What came along with the last answer comes out with whatever is fed first, be it empty.
         """
         return self._playing.feed(data)
 
     def keep_alive(self, now: float) -> None:
-        """Send what is due, if anything is; `now` on time.monotonic. Never blocks."""
+        """Send what is due, if anything is; `now` on time.monotonic. Never blocks.
+
+        StreamEnded once the camera has said good-bye, or sends what can't be understood: call it when what `feed` gave
+        is in safety.
+        """
+        if self._playing.end is not None:
+            raise self._playing.end
         if now >= self.keep_alive_at:
             self.keep_alive_at = now + self._interval_seconds
             # Some cameras look for requests, others for reports of RTCP.
