@@ -8,7 +8,6 @@ import asyncio
 import ctypes
 import json
 import logging
-import os
 import random
 import shutil
 import sys
@@ -28,7 +27,6 @@ from av.video.stream import VideoStream
 from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
-from bench.processes import cost_of
 from bench.results import Result, compared
 from recorder.clock import SystemClock
 from recorder.retention import Reserve, Retention, disk_space
@@ -53,7 +51,8 @@ class Sample:
 
     segments: int
     memory_bytes: int
-    """In use: what the allocator keeps for later goes up and down by a fifth, and would hide a small leak."""
+    """Of its own and in use: without what the allocator keeps for later, which goes up and down by a fifth, and without
+    the share of libraries, which depends on who else uses them."""
     kept_bytes: int
     """With what the allocator keeps."""
     descriptors: int
@@ -179,12 +178,18 @@ async def _until_gone(spool: Spool, uploads: Uploads, retention: Retention, stor
 def _sample(done: int, spool: Spool) -> Sample:
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
     file_bytes = (spool.base / "spool.sqlite3").stat().st_size
-    kept = cost_of([os.getpid()]).memory_bytes
+    kept = _own_bytes()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's own
     if trim is not None:
         trim(0)
-    memory = cost_of([os.getpid()]).memory_bytes
+    memory = _own_bytes()
     return Sample(done, memory, kept, descriptors, threading.active_count(), file_bytes)
+
+
+def _own_bytes() -> int:
+    """Anonymous memory, proc_pid_smaps(5)."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Anonymous:"))
 
 
 def make_clip(path: Path) -> None:
