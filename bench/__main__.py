@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from bench.depacketizing import depacketizing
 from bench.fast_forward import LATE, fast_forward
 from bench.recording import recording
 from bench.results import Result, show, write
@@ -26,6 +27,7 @@ BENCHMARKS: dict[tuple[str, ...], Callable[[Path], Coroutine[Any, Any, list[Resu
     ("recorder.start_up.500000",): partial(start_up, segments=500_000),
     (f"recorder.fast_forward.{LATE}",): fast_forward,
     ("recorder.spool_file.10_years", "recorder.spool_log.10_years", "recorder.spool_queries.10_years"): years,
+    ("recorder.depacketizing",): depacketizing,
 }
 
 
