@@ -12,17 +12,19 @@ from rich.console import Console
 
 from bench.depacketizing import depacketizing
 from bench.fast_forward import LATE, fast_forward
-from bench.recording import recording
+from bench.recording import LAG_CAMERAS, recording
 from bench.results import Result, show, write
 from bench.start_up import start_up
 from bench.years import years
 
 BENCHMARKS: dict[tuple[str, ...], Callable[[Path], Coroutine[Any, Any, list[Result]]]] = {
     **{
-        (f"recorder.cpu_per_camera.{cameras}", f"recorder.memory_per_camera.{cameras}"): partial(
-            recording, cameras=cameras
-        )
-        for cameras in (1, 4, 16)
+        (
+            f"recorder.cpu_per_camera.{cameras}",
+            f"recorder.memory_per_camera.{cameras}",
+            *([f"recorder.loop_lag.{cameras}"] if cameras == LAG_CAMERAS else []),
+        ): partial(recording, cameras=cameras)
+        for cameras in (1, 4, 16, 64)
     },
     ("recorder.start_up.500000",): partial(start_up, segments=500_000),
     (f"recorder.fast_forward.{LATE}",): fast_forward,

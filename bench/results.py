@@ -11,7 +11,7 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One figure. `ratio` is value / reference; it holds while it is at most `goal` (None: no goal)."""
+    """One figure. It is at most `goal` (None: no goal), or its ratio to the reference is, if there is one."""
 
     name: str
     value: float
@@ -28,6 +28,11 @@ def compared(name: str, value: float, unit: str, reference: float, goal: float |
     return Result(
         name, round(value, 3), unit, round(reference, 3), round(ratio, 3), goal, None if goal is None else ratio <= goal
     )
+
+
+def limited(name: str, value: float, unit: str, goal: float) -> Result:
+    """A figure that must itself be at most its goal."""
+    return Result(name, round(value, 3), unit, goal=goal, holds=value <= goal)
 
 
 def write(results: Iterable[Result], file: Path) -> None:
@@ -49,7 +54,7 @@ def show(results: Iterable[Result], console: Console) -> None:
             f"{result.value:g} {result.unit}",
             "-" if result.reference is None else f"{result.reference:g} {result.unit}",
             "-" if result.ratio is None else f"{result.ratio:.2f}",
-            "-" if result.goal is None else f"{result.goal:.2f}",
+            "-" if result.goal is None else f"{result.goal:g}",
             {None: "-", True: "[green]yes[/]", False: "[red]no[/]"}[result.holds],
         )
     console.print(table)

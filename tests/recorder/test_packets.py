@@ -3,13 +3,13 @@
 import asyncio
 from hashlib import sha256
 from itertools import pairwise
-from pathlib import Path
 
 import av
 import pytest
 
 from camera_simulator import AudioCodec, CameraSimulator, CameraSpec, Kind, VideoCodec
-from recorder.cameras import Cameras
+from recorder.cameras import Cameras, Capturing
+from recorder.sources import RtspClient
 from recorder.spool import Spool
 from tests.recorder.footage import nal_units
 from tests.recorder.rig import always, camera, config, running, sealed
@@ -47,13 +47,14 @@ def recorded(spool: Spool) -> list[str]:
     [(VideoCodec.H264, AudioCodec.AAC), (VideoCodec.H265, AudioCodec.PCM_ALAW), (VideoCodec.H264, AudioCodec.NONE)],
     ids=["H.264 and AAC", "H.265 and G.711", "video only"],
 )
+@pytest.mark.parametrize("client", list(RtspClient))
 async def test_every_packet_across_three_segments_is_the_cameras(
-    spool: Spool, tmp_path: Path, codec: VideoCodec, audio: AudioCodec
+    spool: Spool, codec: VideoCodec, audio: AudioCodec, client: RtspClient
 ) -> None:
     spec = CameraSpec(name="yard", codec=codec, audio=audio)
     name = "hevc" if codec is VideoCodec.H265 else "h264"
     async with CameraSimulator([spec], port=0) as simulator:
-        cameras = Cameras(spool)
+        cameras = Cameras(spool, capturing=Capturing(client=client))
         cameras.apply(config(always(camera(simulator.url("yard")))))
         async with running(cameras):
             await until(lambda: len(sealed(spool)) >= 3)
@@ -87,13 +88,14 @@ async def test_every_packet_across_three_segments_is_the_cameras(
         assert all(unit in extradata for unit in sets), "what is not in the packets is in the sample entry"
 
 
+@pytest.mark.parametrize("client", list(RtspClient))
 @pytest.mark.parametrize("codec", [VideoCodec.H264, VideoCodec.H265])
 async def test_a_new_resolution_in_mid_stream_begins_a_segment_and_loses_nothing(
-    spool: Spool, codec: VideoCodec
+    spool: Spool, codec: VideoCodec, client: RtspClient
 ) -> None:
     async with CameraSimulator([CameraSpec(name="yard", codec=codec, audio=AudioCodec.NONE)], port=0) as simulator:
         simulated = simulator.camera("yard")
-        cameras = Cameras(spool)
+        cameras = Cameras(spool, capturing=Capturing(client=client))
         cameras.apply(config(always(camera(simulator.url("yard")), segment_seconds=60)))
         async with running(cameras):
             await until(lambda: cameras.states()[0].condition == "recording")

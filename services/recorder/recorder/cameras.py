@@ -29,9 +29,11 @@ from recorder.journal import Journal
 from recorder.last_run import HeldUp, LastRun
 from recorder.manual import ByHand
 from recorder.preroll import share_of
+from recorder.reader import Reader
 from recorder.scenes.rules import Rules
 from recorder.scenes.watch import SceneWatch
 from recorder.sealing import Sealer
+from recorder.sources import RtspClient
 from recorder.spool import Recording, SceneEvent, Spool
 from recorder.stream import OPEN_SECONDS, READ_SECONDS, Transport
 from recorder.take import Plan
@@ -67,6 +69,7 @@ class Capturing:
     transport: Transport = Transport.TCP
     open_seconds: float = OPEN_SECONDS
     read_seconds: float = READ_SECONDS
+    client: RtspClient = RtspClient.AUTO
     max_concurrent: int = 100
     limit_reason: str = "as MAX_CONCURRENT_RECORDINGS says"
     """Where `max_concurrent` comes from, for a person."""
@@ -116,6 +119,7 @@ class Cameras:
         self._capturing = capturing or Capturing()
         self._on_change = on_change
         self._sealer = Sealer()
+        self._reader = Reader() if self._capturing.client is RtspClient.AUTO else None
         self._syncer = syncer or Syncer(spool.sync)
         rules = self._capturing.scene_rules
         self._scenes = SceneWatch(spool, self._clock, on_change, rules) if rules is not None else None
@@ -293,6 +297,7 @@ class Cameras:
                 transport=stream.transport,
                 open_seconds=self._capturing.open_seconds,
                 read_seconds=self._capturing.read_seconds,
+                reader=self._reader,
                 after=camera.gone,
             )
             return
@@ -408,6 +413,8 @@ class Cameras:
                     "The recorder was stopped in the middle of the recording.",
                 )
                 camera.journal.coverage.over(now)
+        if self._reader is not None:
+            self._reader.close()
         is_sealed = self._sealer.close(_SEAL_SECONDS)
         self._syncer.close()
         if self._scenes is not None:

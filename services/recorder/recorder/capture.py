@@ -5,8 +5,11 @@ import sqlite3
 import threading
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 
 import structlog
+from av.packet import Packet
+from av.stream import Stream
 
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.heartbeats import CameraCondition
@@ -15,8 +18,10 @@ from recorder.audio import AudioPolicy
 from recorder.disk_failures import DISK_ERRORS, disk_failure
 from recorder.errors import CameraError, CameraUnreachable, StreamEnded, StreamStalled
 from recorder.journal import Journal
+from recorder.plain_stream import PlainStream
+from recorder.reader import Reader
 from recorder.retries import failures_in_a_row, retry_seconds
-from recorder.segments import Tracks
+from recorder.sources import open_stream
 from recorder.stream import OPEN_SECONDS, READ_SECONDS, CameraStream, Transport
 from recorder.take import Plan, Take
 
@@ -40,9 +45,13 @@ class Capture:
         transport: Transport = Transport.TCP,
         open_seconds: float = OPEN_SECONDS,
         read_seconds: float = READ_SECONDS,
+        reader: Reader | None = None,
         after: threading.Event | None = None,
     ) -> None:
-        """Connects when `after` is set, the `gone` of this camera's capture before: one connection per stream."""
+        """Connects when `after` is set, the `gone` of this camera's capture before: one connection per stream.
+
+        Without a `reader` all is left to libav.
+        """
         self.plan = plan
         """May be replaced at any time, by any thread."""
         self.gone = threading.Event()
@@ -52,6 +61,8 @@ class Capture:
         self._policy = policy
         self._transport = transport
         self._timeouts = (open_seconds, read_seconds)
+        self._reader = reader
+        self._stream: PlainStream | CameraStream | None = None
         self._lock = threading.Lock()
         """Held while a packet is handed over: whoever holds it may seal."""
         self._take: Take | None = None
@@ -74,12 +85,12 @@ class Capture:
     def redirect(self, url: str) -> None:
         """The camera is elsewhere now, or has another password: connect there at once."""
         self._url = url
-        self._wake.set()
+        self._interrupt()
 
     def stop(self) -> None:
         """Seal what is open and let the thread go, which may end a little later by itself."""
         self._stopping.set()
-        self._wake.set()
+        self._interrupt()
         with self._lock:
             if self._take is not None:
                 self._take.end(self.plan)
@@ -98,6 +109,12 @@ class Capture:
     def state(self) -> tuple[CameraCondition, datetime, str]:
         """Condition, since when, and why."""
         return self._condition, self._since, self._reason
+
+    def _interrupt(self) -> None:
+        self._wake.set()
+        stream = self._stream
+        if stream is not None:
+            stream.interrupt()
 
     def _live(self, after: threading.Event | None) -> None:
         try:
@@ -129,6 +146,8 @@ class Capture:
                 failure = error
             if self._stopping.is_set():
                 return
+            if url != self._url:
+                continue
             failures = failures_in_a_row(failures, self._recorded_seconds())
             self._failed(failure)
             if self._waited(url, failure, failures):
@@ -147,27 +166,49 @@ class Capture:
         if self._condition in _AT_EASE:
             self._become(CameraCondition.CONNECTING, "")
         open_seconds, read_seconds = self._timeouts
-        stream = CameraStream.open(url, transport=self._transport, open_seconds=open_seconds, read_seconds=read_seconds)
+        stream = open_stream(
+            url,
+            self._reader,
+            with_audio=self._policy is not AudioPolicy.NONE,
+            transport=self._transport,
+            open_seconds=open_seconds,
+            read_seconds=read_seconds,
+            is_wanted=lambda: self._wants(url),
+            on_playing=self._is_playing,
+        )
         monotonic = self._journal.clock.monotonic
         with closing(stream):
-            take = Take(self._journal, Tracks(stream.video, stream.audio, self._policy), monotonic())
+            take = Take(self._journal, stream.tracks(self._policy), monotonic())
             with self._lock:
                 if self._stopping.is_set():
                     return
-                self._take = take
+                self._take, self._stream = take, stream
             try:
-                for packet in stream.packets():
-                    if self._stopping.is_set() or self._url != url:
-                        return
-                    with self._lock:
-                        take.feed(packet, monotonic(), self.plan)
-                    condition = _flowing(take, self.plan, self._condition)
-                    if condition is not self._condition:
-                        self._become(condition, "")
+                stream.read(partial(self._feed, url, take), lambda: take.is_settled(monotonic()))
             finally:
                 with self._lock:
                     take.end(self.plan)
-                    self._take = None
+                    self._take = self._stream = None
+
+    def _is_playing(self) -> None:
+        """Its first keyframe may be a minute away."""
+        if self._condition is not CameraCondition.CONNECTING:
+            self._become(CameraCondition.CONNECTING, "")
+
+    def _feed(self, url: str, take: Take, packet: "Packet[Stream]", arrival: float) -> bool:
+        """One packet, on whichever thread reads this connection; False when no more is wanted of it."""
+        if not self._wants(url):
+            return False
+        with self._lock:
+            take.feed(packet, arrival, self.plan)
+        condition = _flowing(take, self.plan, self._condition)
+        if condition is not self._condition:
+            self._become(condition, "")
+        return True
+
+    def _wants(self, url: str) -> bool:
+        """Whether a connection to there is still wanted."""
+        return not self._stopping.is_set() and url == self._url
 
     def _recorded_seconds(self) -> float:
         """For how long the connection that just ended had been giving footage."""

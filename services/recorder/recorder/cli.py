@@ -13,6 +13,7 @@ import structlog
 import typer
 
 from recorder.errors import BadSettings, PortTaken, RecorderError, SpoolBusy, SpoolError
+from recorder.memory import give_back_what_is_freed
 from recorder.settings import Settings, read_settings
 
 BAD_SETTINGS, BAD_FOLDER, PORT_TAKEN = 2, 3, 4
@@ -57,6 +58,7 @@ def run(env_file: EnvFile = Path(".env")) -> None:
     3 the data folder's path can't be used or another recorder has it, 4 the port of the status pages is taken.
     """
     settings = _settings(env_file)
+    give_back_what_is_freed()
     from recorder.logs import logging_to
     from recorder.main import run as run_recorder
 

@@ -52,6 +52,7 @@ class Heartbeats:
         version: str,
         boot_id: UUID,
         on_config_changed: Callable[[], None],
+        on_answered: Callable[[], None] = lambda: None,
         backoff: Backoff | None = None,
     ) -> None:
         """`gather` may block."""
@@ -63,6 +64,7 @@ class Heartbeats:
         self._version = version
         self._boot_id = boot_id
         self._on_config_changed = on_config_changed
+        self._on_answered = on_answered
         self._backoff = backoff or Backoff()
         self._system = system_info()
         self._sequence = 0
@@ -88,6 +90,7 @@ class Heartbeats:
         self._sequence += 1
         sent = self._clock.monotonic()
         answer = await self._control_plane.heartbeat(self._told(vitals))
+        self._on_answered()
         self._clock_error.compare(answer.server_time, sent, self._clock.monotonic())
         if answer.config_changed:
             self._on_config_changed()

@@ -35,11 +35,13 @@ from recorder.link import Link
 from recorder.local_server import LocalServer, listening
 from recorder.offers import Offers
 from recorder.problems import Problems
+from recorder.pulse import Pulse
 from recorder.reports import Reports
 from recorder.retention import Reserve, Retention, disk_space
 from recorder.scenes.rules import Rules
 from recorder.settings import Settings, UploadOrder
 from recorder.site_holds import SiteHolds
+from recorder.sources import RtspClient
 from recorder.spool import Spool
 from recorder.spool.spool import unusable
 from recorder.status import Status
@@ -142,8 +144,11 @@ async def run(settings: Settings) -> None:
             shown = settings.store or "brokered"
             stock = Stock(spool, clock)
             problems = Problems(clock, stock, link, config, cameras, uploads, retention, clock_error)
+            pulse = Pulse()
             recorder_id, now = spool.recorder_id, clock.now()
-            status = Status(VERSION, now, clock, recorder_id, stock, link, config, cameras, uploads, problems, shown)
+            status = Status(
+                VERSION, now, clock, recorder_id, stock, link, config, cameras, uploads, problems, shown, pulse
+            )
             heartbeats = Heartbeats(
                 control_plane,
                 status.vitals,
@@ -153,13 +158,14 @@ async def run(settings: Settings) -> None:
                 version=VERSION,
                 boot_id=uuid7(),
                 on_config_changed=config.poke,
+                on_answered=pulse.beat,
             )
             holds = SiteHolds(spool, clock, retention.wake)
             api = local_api(status, cameras, holds, allowed_hosts=hosts, version=VERSION)
             log.info("recorder_started", version=VERSION, store=shown, folder=str(base), pid=os.getpid())
             await config.start_from_cache()
             stocktaking = Stocktaking(spool, cameras.is_recovered)
-            others = (config, heartbeats, uploads, retention, stocktaking, LocalServer(api, listener))
+            others = (config, heartbeats, pulse, uploads, retention, stocktaking, LocalServer(api, listener))
             await _run_all(cameras.run(), reports, [part.run() for part in others], stop)
     log.info("recorder_stopped")
 
@@ -253,6 +259,7 @@ def _capturing(settings: Settings) -> Capturing:
     return Capturing(
         policy=AudioPolicy(settings.audio),
         transport=Transport(settings.rtsp_transport),
+        client=RtspClient(settings.rtsp_client),
         max_concurrent=capacity.cameras,
         limit_reason=capacity.reason,
         pre_roll=timedelta(seconds=settings.pre_roll_seconds),

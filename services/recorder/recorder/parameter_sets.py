@@ -15,6 +15,8 @@ _HEVC_SETS, _HEVC_PICTURES = {32, 33, 34}, range(32)
 
 def parameter_sets(packet: "Packet[Stream]", codec: str) -> bytes | None:
     """Those of a keyframe in Annex B form, as sample descriptions are made from; None unless it brings all of them."""
+    if isinstance(packet.opaque, bytes):
+        return packet.opaque or None  # our own client tells them apart from the picture
     head = bytes(memoryview(packet)[:_HEAD_BYTES])
     if codec not in {"h264", "hevc"} or not head.startswith((b"\0" + _START, _START)):
         return None

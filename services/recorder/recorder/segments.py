@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -41,6 +42,11 @@ _SOUND_PATIENCE_SECONDS = 0.5
 _DEFAULT_TIME_BASE = Fraction(1, 90_000)
 
 
+def _describe(track: VideoStream, parameter_sets: bytes | None) -> None:
+    if parameter_sets is not None:
+        track.codec_context.extradata = parameter_sets
+
+
 @dataclass(frozen=True, slots=True)
 class Tracks:
     """What of an open input goes into segments."""
@@ -48,6 +54,8 @@ class Tracks:
     video: VideoStream
     audio: AudioStream | None
     policy: AudioPolicy = AudioPolicy.COPY
+    describe: Callable[[VideoStream, bytes | None], None] = _describe
+    """Makes a segment's track say how its pictures are coded, by these parameter sets if there are any."""
 
 
 class SegmentWriter:
@@ -100,11 +108,10 @@ class SegmentWriter:
             self._output.metadata.update(metadata(self.segment))
             self._video = self._output.add_stream_from_template(self._tracks.video)
             self._video.time_base = self._tracks.video.time_base or _DEFAULT_TIME_BASE
-            if self.parameter_sets is not None:
-                self._video.codec_context.extradata = self.parameter_sets
-                # What libav saw when it opened the stream may be another size, or none.
-                if size := picture_size(self.parameter_sets, self._codec):
-                    self._video.width, self._video.height = size
+            self._tracks.describe(self._video, self.parameter_sets)
+            # What was seen when the stream was opened may be another size, or none.
+            if self.parameter_sets is not None and (size := picture_size(self.parameter_sets, self._codec)):
+                self._video.width, self._video.height = size
             if self._codec == "hevc":
                 self._video.codec_context.codec_tag = "hvc1"  # browsers and Apple play no other
         except BaseException:

@@ -75,6 +75,7 @@ class Settings(BaseSettings):
 
     audio: Literal["copy", "aac", "none"] = "copy"
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
+    rtsp_client: Literal["auto", "libav"] = "auto"
     upload_order: UploadOrder = UploadOrder.NEWEST
     upload_parallel: Annotated[int, Field(ge=1, le=64)] = 4
     upload_chunk_mib: Annotated[int, Field(ge=1, le=256)] = 8

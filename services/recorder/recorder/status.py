@@ -15,6 +15,7 @@ from recorder.config import ConfigSync
 from recorder.heartbeat import Vitals
 from recorder.link import Link, LinkCondition
 from recorder.problems import Problems
+from recorder.pulse import Pulse
 from recorder.stock import Stock
 from recorder.uploads import Uploads
 
@@ -35,6 +36,7 @@ class Status:
     problems: Problems
     store: str
     """Where segments go: a folder, a bucket, or `brokered`."""
+    pulse: Pulse
 
     def vitals(self) -> Vitals:
         """What a heartbeat tells; blocks."""
@@ -137,6 +139,8 @@ class Status:
             "recorder_uploaded_segments_total": self.uploads.state.uploaded,
             "recorder_control_plane_connected": int(self.link.state.condition is LinkCondition.CONNECTED),
             "recorder_problems": len(self.problems.all()),
+            "recorder_heartbeats_total": self.pulse.heartbeats,
+            "recorder_event_loop_lag_seconds": round(self.pulse.lag_seconds, 6),
         }
         if vitals.disk:
             single["recorder_disk_free_bytes"] = vitals.disk.free_bytes

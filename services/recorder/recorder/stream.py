@@ -1,7 +1,8 @@
 """A camera's stream: opened by libav, read as usable packets, its failures told in the recorder's own words."""
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import av
@@ -12,6 +13,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from camfleet_contract.cameras import RtspTransport
+from recorder.audio import AudioPolicy
 from recorder.errors import (
     CameraError,
     CameraRefused,
@@ -21,11 +23,20 @@ from recorder.errors import (
     StreamStalled,
     UnsupportedStream,
 )
+from recorder.liveness import Liveness
+from recorder.reader import NAP_SECONDS
 from recorder.redaction import redacted
+from recorder.segments import Tracks
 
 OPEN_SECONDS = 10.0
 READ_SECONDS = 5.0
 """libav gives up a silent connection after this long, or up to twice as long."""
+
+_WAITED_SECONDS = 0.001
+"""A packet that took longer had to be waited for: there was nothing more to read."""
+
+Feed = Callable[["Packet[Stream]", float], bool]
+"""Takes a packet and when it came (monotonic); False when no more is wanted."""
 
 # What MP4 holds. Anything else is refused at once, not at the first segment's end.
 _VIDEO_CODECS = frozenset({"h264", "hevc", "av1", "mjpeg", "mpeg4", "vp9"})
@@ -39,8 +50,11 @@ Transport = RtspTransport
 class CameraStream:
     """An open input. Always close it: libav's descriptors leak otherwise."""
 
-    def __init__(self, container: InputContainer, url: str, read_seconds: float) -> None:
+    def __init__(self, container: InputContainer, url: str, read_seconds: float, *, may_nap: bool = False) -> None:
+        """`may_nap` where the system keeps what comes meanwhile."""
         self._container = container
+        self._may_nap = may_nap
+        self._interrupted = threading.Event()
         self._url = url
         self._read_seconds = read_seconds
         if not container.streams.video:
@@ -70,7 +84,7 @@ class CameraStream:
         except (av.FFmpegError, OSError, ValueError) as error:
             raise _opening_failed(error, url) from None  # the cause's text holds the password
         try:
-            return cls(container, url, read_seconds)
+            return cls(container, url, read_seconds, may_nap=_is_rtsp(url) and transport is Transport.TCP)
         except BaseException:
             container.close()
             raise
@@ -82,19 +96,16 @@ class CameraStream:
         only audio does.
         """
         tracks: list[VideoStream | AudioStream] = [self.video] if self.audio is None else [self.video, self.audio]
-        keyframes = _KeyframeDistance()
-        last_video = time.monotonic()
+        liveness = Liveness(self._read_seconds, time.monotonic())
         try:
             for packet in self._container.demux(*tracks):
                 if packet.size == 0:
                     continue  # libav's flush packet; a keyframe without dts is none
                 now = time.monotonic()
                 if packet.stream_index == self.video.index:
-                    last_video = now
-                    if packet.is_keyframe:
-                        keyframes.seen(now)
-                elif now - last_video > max(2 * self._read_seconds, 2 * keyframes.seconds):
-                    raise StreamStalled(f"The camera has sent only audio for {now - last_video:.0f} s.")
+                    liveness.video(now, is_keyframe=packet.is_keyframe)
+                else:
+                    liveness.audio(now)
                 yield packet
         except _TIMED_OUT:
             raise StreamStalled(f"The camera has sent nothing for {self._read_seconds:.0f} s or more.") from None
@@ -102,21 +113,30 @@ class CameraStream:
             raise StreamEnded(f"The stream broke off: {_reason(error, self._url)}") from None
         raise StreamEnded("The camera ended the stream.")
 
+    def tracks(self, policy: AudioPolicy) -> Tracks:
+        """What of it goes into segments."""
+        return Tracks(self.video, self.audio, policy)
+
+    def read(self, feed: Feed, is_settled: Callable[[], bool]) -> None:
+        """Hands over every packet with its arrival, until `feed` wants no more; else ends by an error, as `packets`.
+
+        Once the stamps are settled the thread naps when it has read everything that was there: to wake for each
+        packet costs more than all the rest.
+        """
+        waited_since = time.monotonic()
+        for packet in self.packets():
+            arrival = time.monotonic()
+            if not feed(packet, arrival):
+                return
+            if self._may_nap and arrival - waited_since > _WAITED_SECONDS and is_settled():
+                self._interrupted.wait(NAP_SECONDS)
+            waited_since = time.monotonic()
+
+    def interrupt(self) -> None:
+        """Libav can't be: `read` returns when the next packet comes, or none for too long."""
+
     def close(self) -> None:
         self._container.close()
-
-
-class _KeyframeDistance:
-    """The longest distance seen: smart codecs stretch it from 2 s to 60 s while running."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._last: float | None = None
-
-    def seen(self, now: float) -> None:
-        if self._last is not None:
-            self.seconds = max(self.seconds, now - self._last)
-        self._last = now
 
 
 # fpsprobesize: an RTSP open takes 0.7 s instead of 2, since nobody needs the guessed frame rate.

@@ -1,6 +1,7 @@
 """What one connection to a camera contributes: its packets, cut into the segments of the runs that are on."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -75,6 +76,10 @@ class Take:
     @property
     def is_recording(self) -> bool:
         return self._writer is not None
+
+    def is_settled(self, now: float) -> bool:
+        """Whether stamps don't move any more, whenever packets arrive."""
+        return self._timeline.is_settled(now)
 
     def buffered_since(self, moment: datetime) -> datetime | None:
         """When a recording would begin that is to hold `moment`; None if no packet is kept."""
@@ -205,7 +210,7 @@ class Take:
         start = self._timeline.stamp(first_second)
         recording_id = self._journal.begin(run, plan.known_since(run))
         sets = parameter_sets(first_packet, self._codec) or self._sets
-        tracks = self._tracks if self._heard else Tracks(self._tracks.video, None)
+        tracks = self._tracks if self._heard else replace(self._tracks, audio=None)
         self._writer = SegmentWriter(
             self._journal.spool, recording_id, self._journal.camera_id, start, first_second, tracks, sets
         )

@@ -76,7 +76,7 @@ class Timeline:
             if len(self._shown) >= (2 * self._depth + 3 if self._depth else 2):
                 self._mend_first(self._guessed)
                 self._guessed = None
-        if is_video and not self._is_settled and arrival - self._first_arrival < _SETTLING_SECONDS:
+        if is_video and not self.is_settled(arrival):
             # The first packets waited while libav looked at the stream. The one that waited least tells best.
             self._origin = min(self._origin, arrival - seconds)
         return seconds
@@ -88,6 +88,10 @@ class Timeline:
     def is_sure(self, arrival: float) -> bool:
         """Whether the first picture's time is known, or nothing tells it any more."""
         return self._guessed is None or arrival - self._first_arrival > _GUESSING_SECONDS
+
+    def is_settled(self, now: float) -> bool:
+        """Whether stamps don't move any more."""
+        return self._is_settled or now - self._first_arrival >= _SETTLING_SECONDS
 
     def stamp(self, seconds: float) -> datetime:
         """The UTC time of a place."""

@@ -1,0 +1,57 @@
+"""The cameras that are recorded, in a process of their own whose cost is not counted."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from demo.cameras import Source, printed_cameras
+from demo.processes import start
+
+CAMERA = "codec=h264,audio=aac,width=1920,height=1080,fps=25,gop_frames=50,bitrate_bps=4000000"
+_ON_THEIR_WAY_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """Running cameras."""
+
+    sources: list[Source]
+    control: str
+    """Where they are told to misbehave."""
+
+    async def stall(self) -> int:
+        """No camera sends any more, and what was sent has arrived; how many pictures that were so far."""
+        await self._tell("stall")
+        await asyncio.sleep(_ON_THEIR_WAY_SECONDS)
+        async with httpx.AsyncClient(timeout=30) as http:
+            cameras = (await http.get(f"{self.control}/cameras")).raise_for_status().json()
+        return sum(camera["sent"]["video"] for camera in cameras)
+
+    async def resume(self) -> None:
+        """All send again."""
+        await self._tell("resume")
+
+    async def _tell(self, fault: str) -> None:
+        async with httpx.AsyncClient(timeout=30) as http:
+            for source in self.sources:
+                url = f"{self.control}/cameras/{source.name}/fault"
+                (await http.post(url, json={"fault": fault})).raise_for_status()
+
+
+@contextlib.asynccontextmanager
+async def simulated(folder: Path, cameras: int) -> AsyncIterator[Simulation]:
+    """So many cameras of 1080p at 4 Mbit/s with sound."""
+    options = [part for i in range(cameras) for part in ("--camera", f"camera-{i}:{CAMERA}")]
+    ports = ("--port", "0", "--control-port", "0")
+    child = await start("camera simulator", "camera-simulator", "serve", *options, *ports, env={}, folder=folder)
+    try:
+        sources = [Source(camera["name"], {"rtsp_url": camera["url"]}) for camera in await printed_cameras(child)]
+        ready = next(line for line in child.printed.splitlines() if line.startswith("{"))
+        yield Simulation(sources, json.loads(ready)["control"])
+    finally:
+        await child.end(seconds=10)

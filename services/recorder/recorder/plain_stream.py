@@ -1,0 +1,171 @@
+"""A plain camera's stream by our own RTSP client: the same packets as from libav, for a fraction of the CPU."""
+
+import select
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Self
+
+from av.packet import Packet
+from av.stream import Stream
+
+from recorder.audio import AudioPolicy
+from recorder.errors import StreamEnded, StreamStalled
+from recorder.liveness import Liveness
+from recorder.reader import Line, Reader
+from recorder.rtsp.session import Session
+from recorder.rtsp.units import AccessUnit
+from recorder.segments import Tracks
+from recorder.stream import Feed
+from recorder.templates import Template, annex_b
+
+_BLOCK_BYTES = 1 << 18
+_LOOK_MILLISECONDS = 250
+"""How soon a thread that waits for a camera notices that it needn't any more."""
+_LONGEST_PICTURE_SECONDS = 1
+
+
+class PlainStream:
+    """Open and playing. Close it: the camera counts its viewers."""
+
+    def __init__(
+        self,
+        session: Session,
+        reader: Reader,
+        read_seconds: float,
+        is_wanted: Callable[[], bool],
+        on_playing: Callable[[], None],
+    ) -> None:
+        """Waits for the first keyframe. StreamEnded, StreamStalled; Unsuited if libav had better try."""
+        self._session = session
+        self._reader = reader
+        self._read_seconds = read_seconds
+        self._is_wanted = is_wanted
+        self._liveness = Liveness(read_seconds, time.monotonic())
+        self._line: Line | None = None
+        self._poll = select.poll()
+        self._poll.register(session.socket, select.POLLIN)
+        description = session.description
+        self._video_base = Fraction(1, description.video.clock_hz)
+        self._audio_base = Fraction(1, description.audio.clock_hz) if description.audio is not None else None
+        self._frame_ticks = description.audio.frame_ticks if description.audio is not None else 0
+        self._longest_picture = _LONGEST_PICTURE_SECONDS * description.video.clock_hz
+        self._last_ticks = 0
+        self._begun: list[tuple[AccessUnit, float]] = self._from_keyframe(on_playing)
+        first = self._begun[0][0]
+        sets = annex_b(first.parameter_sets or description.video.parameter_sets)
+        self._template = Template(description.video, sets, first.data, description.audio)
+        self._video, self._audio = self._template.video, self._template.audio
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        reader: Reader,
+        *,
+        with_audio: bool = True,
+        open_seconds: float,
+        read_seconds: float,
+        is_wanted: Callable[[], bool],
+        on_playing: Callable[[], None] = lambda: None,
+    ) -> Self:
+        """Connect, and wait for the first keyframe as long as that `is_wanted`; `on_playing` when anything comes.
+
+        The errors of `CameraStream.open` and of `read`; Unsuited if libav had better try.
+        """
+        session = Session.open(url, with_audio=with_audio, open_seconds=open_seconds)
+        try:
+            return cls(session, reader, read_seconds, is_wanted, on_playing)
+        except BaseException:
+            session.close()
+            raise
+
+    def tracks(self, policy: AudioPolicy) -> Tracks:
+        """What of it goes into segments."""
+        return Tracks(self._video, self._audio, policy, self._template.describe)
+
+    def read(self, feed: Feed, is_settled: Callable[[], bool]) -> None:
+        """Hands over every packet with its arrival, until `feed` wants no more; else ends by an error, as of libav.
+
+        Until the stamps are settled each packet is read when it comes, from then on many at a time.
+        """
+        begun, self._begun = self._begun, []
+        if not all(feed(self._packet(unit), arrival) for unit, arrival in begun):
+            return
+        while not is_settled():
+            for unit, arrival in self._units():
+                if not feed(self._packet(unit), arrival):
+                    return
+
+        def receive(data: bytes, arrival: float) -> bool:
+            units = self._session.feed(data)
+            self._session.keep_alive(arrival)
+            return all(feed(self._packet(self._live(unit, arrival)), arrival) for unit in units)
+
+        self._line = Line(self._session.socket, receive, self._read_seconds)
+        if self._is_wanted():  # else nobody interrupts it any more
+            self._reader.carry(self._line)
+
+    def interrupt(self) -> None:
+        """`read` returns soon."""
+        if self._line is not None:
+            self._line.interrupt()
+
+    def close(self) -> None:
+        self._session.close()
+        self._template.close()
+
+    def _from_keyframe(self, on_playing: Callable[[], None]) -> list[tuple[AccessUnit, float]]:
+        begun: list[tuple[AccessUnit, float]] = []
+        is_playing = False
+        while not begun:
+            for unit, arrival in self._units():
+                if not is_playing:
+                    is_playing = True
+                    on_playing()
+                if begun or (unit.is_video and unit.is_keyframe):
+                    begun.append((unit, arrival))
+        return begun
+
+    def _units(self) -> Iterator[tuple[AccessUnit, float]]:
+        """The next that come, on the thread that calls. StreamEnded, also when nobody wants them any more."""
+        silent_since = time.monotonic()
+        while not self._poll.poll(_LOOK_MILLISECONDS):
+            if not self._is_wanted():
+                raise StreamEnded("Nobody wants the stream any more.")
+            if time.monotonic() - silent_since > self._read_seconds:
+                raise StreamStalled(f"The camera has sent nothing for {self._read_seconds:.0f} s or more.")
+        arrival = time.monotonic()
+        try:
+            data = self._session.socket.recv(_BLOCK_BYTES)
+        except OSError as error:
+            raise StreamEnded(f"The stream broke off: {error.strerror or type(error).__name__}") from None
+        if not data:
+            raise StreamEnded("The camera ended the stream.")
+        units = self._session.feed(data)
+        self._session.keep_alive(arrival)
+        return ((self._live(unit, arrival), arrival) for unit in units)
+
+    def _live(self, unit: AccessUnit, arrival: float) -> AccessUnit:
+        if unit.is_video:
+            self._liveness.video(arrival, is_keyframe=unit.is_keyframe)
+        else:
+            self._liveness.audio(arrival)
+        return unit
+
+    def _packet(self, unit: AccessUnit) -> "Packet[Stream]":
+        packet: Packet[Stream] = Packet(unit.data)
+        packet.pts = unit.ticks
+        if unit.is_video:
+            packet.stream, packet.time_base = self._video, self._video_base
+            packet.duration = min(max(0, unit.ticks - self._last_ticks), self._longest_picture)
+            self._last_ticks = unit.ticks
+            if unit.is_keyframe:
+                packet.is_keyframe = True
+                packet.opaque = annex_b(unit.parameter_sets)
+        elif self._audio is not None and self._audio_base is not None:
+            packet.stream, packet.time_base = self._audio, self._audio_base
+            packet.dts = unit.ticks
+            packet.duration = self._frame_ticks or len(unit.data)
+            packet.is_keyframe = True
+        return packet

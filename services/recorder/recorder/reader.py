@@ -1,0 +1,188 @@
+"""The connections of all cameras, read by one thread in rounds and made into footage by another.
+
+A thread that wakes for every packet of every camera costs more than all the work that it does then. Between two rounds
+what comes waits in the kernel's buffers. While the disk stands still it waits in memory, up to a bound.
+"""
+
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from recorder.errors import CameraError, StreamEnded, StreamStalled
+
+NAP_SECONDS = 0.15
+"""Together with what a fragment and the interleaver hold back this is what a crash costs: less than a second."""
+_SHORTEST_NAP_SECONDS = 0.01
+WAITING_LIMIT_BYTES = 256 << 20
+"""Of all cameras together. Beyond it cameras have to wait, and leave out pictures as they do on a slow network."""
+_BLOCK_BYTES = 1 << 20
+_WINDOW_BYTES = 2 << 20
+"""What the kernel may hold for a connection: a nap of a camera that sends 80 Mbit/s."""
+
+log = structlog.get_logger(__name__)
+
+Receive = Callable[[bytes, float], bool]
+"""Told what came and when (monotonic); False when no more is wanted. What it raises ends the line."""
+
+
+class Line:
+    """One camera's connection on its way through the reader."""
+
+    def __init__(self, connection: socket.socket, receive: Receive, silence_seconds: float) -> None:
+        self.connection = connection
+        self.receive = receive
+        self.silence_seconds = silence_seconds
+        self.heard_at = time.monotonic()
+        self.is_over = False
+        self.is_read_out = False
+        self.error: BaseException | None = None
+        self._over = threading.Event()
+        self._receiving = threading.Lock()
+
+    def interrupt(self) -> None:
+        """No more is wanted: `wait` returns."""
+        self.is_over = True
+        self._over.set()
+
+    def take(self, arrival: float, data: bytes | CameraError) -> None:
+        """What came, or why nothing comes any more; in order."""
+        with self._receiving:
+            if self.is_over:
+                return
+            if isinstance(data, Exception):
+                self.error = data
+            else:
+                try:
+                    if self.receive(data, arrival):
+                        return
+                except BaseException as error:  # noqa: BLE001 - it is raised where the camera's own thread waits
+                    self.error = error
+            self.interrupt()
+
+    def wait(self) -> None:
+        """Until the line is over. Raises what ended it."""
+        self._over.wait()
+        with self._receiving:  # whoever closes the connection next must not do so under a packet
+            error, self.error = self.error, None
+        if error is not None:
+            raise error
+
+
+@dataclass(frozen=True, slots=True)
+class _Came:
+    line: Line
+    arrival: float
+    data: bytes | CameraError
+
+
+class Reader:
+    """Two threads for any number of cameras."""
+
+    def __init__(self, nap_seconds: float = NAP_SECONDS, limit_bytes: int = WAITING_LIMIT_BYTES) -> None:
+        self._longest_nap = self._nap = nap_seconds
+        self._limit_bytes = limit_bytes
+        self._lines: set[Line] = set()
+        self._reading = threading.Lock()
+        """Held while connections are read: they can't be closed meanwhile."""
+        self._occupied = threading.Event()
+        self._closed = threading.Event()
+        self._block = memoryview(bytearray(_BLOCK_BYTES))
+        self._rounds: queue.SimpleQueue[list[_Came] | None] = queue.SimpleQueue()
+        self._read_bytes = self._taken_bytes = 0
+        for name, work in (("reader", self._read), ("muxer", self._take)):
+            # Daemons: a disk that never answers must not keep the process from ending.
+            threading.Thread(target=work, name=name, daemon=True).start()
+
+    def carry(self, line: Line) -> None:
+        """Read this connection until it is over, and wait for that. Raises what ended it."""
+        _widen(line.connection)
+        with self._reading:
+            self._lines.add(line)
+            self._occupied.set()
+        try:
+            line.wait()
+        finally:
+            with self._reading:
+                self._lines.discard(line)
+                if not self._lines:
+                    self._occupied.clear()
+
+    def close(self) -> None:
+        """End both threads, soon."""
+        self._closed.set()
+        self._occupied.set()
+
+    def _read(self) -> None:
+        while not self._closed.is_set():
+            self._occupied.wait()
+            came: list[_Came] = []
+            is_pressed = False
+            with self._reading:
+                for line in self._lines:
+                    try:
+                        is_pressed = self._read_line(line, came) or is_pressed
+                    except Exception as error:
+                        # What one camera brings about must not stop the others.
+                        log.exception("reading_failed")
+                        line.is_read_out = True
+                        came.append(
+                            _Came(line, time.monotonic(), StreamEnded(f"Reading failed: {type(error).__name__}"))
+                        )
+            if came:
+                self._rounds.put(came)
+            # A receive buffer that fills up within a nap would slow the camera down.
+            nap = self._nap / 2 if is_pressed else self._nap * 1.1
+            self._nap = max(_SHORTEST_NAP_SECONDS, min(nap, self._longest_nap))
+            self._closed.wait(self._nap)
+        self._rounds.put(None)
+
+    def _read_line(self, line: Line, came: list[_Came]) -> bool:
+        """Whether more came than should in a nap."""
+        now = time.monotonic()
+        if line.is_over or line.is_read_out:
+            return False
+        if self._read_bytes - self._taken_bytes > self._limit_bytes:
+            line.heard_at = now  # it isn't the camera that is silent
+            return False
+        try:
+            size = line.connection.recv_into(self._block)
+        except BlockingIOError:
+            silent = now - line.heard_at
+            if silent <= line.silence_seconds:
+                return False
+            data: bytes | CameraError = StreamStalled(f"The camera has sent nothing for {silent:.0f} s.")
+        except OSError as error:
+            data = StreamEnded(f"The stream broke off: {error.strerror or type(error).__name__}")
+        else:
+            data = bytes(self._block[:size]) if size else StreamEnded("The camera ended the stream.")
+        came.append(_Came(line, now, data))
+        if not isinstance(data, bytes):
+            line.is_read_out = True
+            return False
+        line.heard_at = now
+        self._read_bytes += size
+        return size > _WINDOW_BYTES // 4
+
+    def _take(self) -> None:
+        while (came := self._rounds.get()) is not None:
+            for each in came:
+                each.line.take(each.arrival, each.data)
+                if isinstance(each.data, bytes):
+                    self._taken_bytes += len(each.data)
+
+
+def _widen(connection: socket.socket) -> None:
+    """Let the kernel hold a nap's worth of data.
+
+    SO_RCVBUF would be capped at a size that is too small, and would end the kernel's own tuning. Linux widens the
+    buffer to what a reader says that it waits for, and doesn't narrow it again.
+    """
+    with suppress(OSError, AttributeError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, _WINDOW_BYTES)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)

@@ -1,0 +1,161 @@
+"""The thread that reads all cameras: in order, within bounds, and never held up by the one that writes."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from recorder.errors import StreamEnded, StreamStalled
+from recorder.reader import Line, Reader
+
+LIMIT_BYTES = 4 << 20
+
+
+@pytest.fixture
+def reader() -> Iterator[Reader]:
+    reader = Reader(nap_seconds=0.02, limit_bytes=LIMIT_BYTES)
+    yield reader
+    reader.close()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor() as pool:
+        yield pool
+
+
+class Recipient:
+    """What a camera's take would be: it may be held up, as by a disk."""
+
+    def __init__(self, wanted_bytes: int = 1 << 40) -> None:
+        self.got = bytearray()
+        self.arrivals: list[float] = []
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+        self.is_held_up = threading.Event()
+        self._wanted_bytes = wanted_bytes
+
+    def receive(self, data: bytes, arrival: float) -> bool:
+        if not self.may_go_on.is_set():
+            self.is_held_up.set()
+            self.may_go_on.wait()
+        self.got += data
+        self.arrivals.append(arrival)
+        return len(self.got) < self._wanted_bytes
+
+
+def connected() -> tuple[socket.socket, socket.socket]:
+    """A camera's end and a recorder's, over TCP."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        cameras, _ = server.accept()
+    ours.setblocking(False)
+    return cameras, ours
+
+
+def carried(reader: Reader, pool: ThreadPoolExecutor, line: Line) -> "Future[None]":
+    return pool.submit(reader.carry, line)
+
+
+def test_what_a_camera_sends_arrives_in_order_and_then_its_end(reader: Reader, pool: ThreadPoolExecutor) -> None:
+    camera, ours = connected()
+    sent = bytes(range(256)) * 20_000
+    recipient = Recipient()
+    with camera, ours:
+        ending = carried(reader, pool, Line(ours, recipient.receive, silence_seconds=30))
+        camera.sendall(sent)
+        camera.shutdown(socket.SHUT_WR)
+        with pytest.raises(StreamEnded):
+            ending.result(30)
+    assert recipient.got == sent
+    assert recipient.arrivals == sorted(recipient.arrivals)
+
+
+def test_a_camera_that_sends_nothing_is_a_stall(reader: Reader, pool: ThreadPoolExecutor) -> None:
+    camera, ours = connected()
+    with camera, ours, pytest.raises(StreamStalled):
+        carried(reader, pool, Line(ours, Recipient().receive, silence_seconds=0.2)).result(30)
+
+
+def test_an_interrupted_line_is_over_at_once(reader: Reader, pool: ThreadPoolExecutor) -> None:
+    camera, ours = connected()
+    with camera, ours:
+        line = Line(ours, Recipient().receive, silence_seconds=30)
+        ending = carried(reader, pool, line)
+        line.interrupt()
+        assert ending.result(30) is None
+
+
+def test_who_wants_no_more_gets_no_more(reader: Reader, pool: ThreadPoolExecutor) -> None:
+    camera, ours = connected()
+    recipient = Recipient(wanted_bytes=1)
+    with camera, ours:
+        ending = carried(reader, pool, Line(ours, recipient.receive, silence_seconds=30))
+        camera.sendall(b"a")
+        assert ending.result(30) is None
+        camera.sendall(b"b")
+    assert recipient.got == b"a"
+
+
+def test_what_goes_wrong_with_a_packet_is_raised_to_its_own_camera_alone(
+    reader: Reader, pool: ThreadPoolExecutor
+) -> None:
+    def failing(data: bytes, arrival: float) -> bool:
+        raise OSError(28, f"no space for {len(data)} bytes at {arrival}")
+
+    (camera, ours), (other_camera, other_ours) = connected(), connected()
+    recipient = Recipient(wanted_bytes=1)
+    with camera, ours, other_camera, other_ours:
+        failed = carried(reader, pool, Line(ours, failing, silence_seconds=30))
+        going_on = carried(reader, pool, Line(other_ours, recipient.receive, silence_seconds=30))
+        camera.sendall(b"a")
+        with pytest.raises(OSError, match="no space"):
+            failed.result(30)
+        other_camera.sendall(b"b")
+        assert going_on.result(30) is None
+    assert recipient.got == b"b"
+
+
+def test_a_disk_that_stands_still_keeps_no_camera_from_being_read(reader: Reader, pool: ThreadPoolExecutor) -> None:
+    (camera, ours), (other_camera, other_ours) = connected(), connected()
+    sent = bytes(range(256)) * 4096 * 3
+    assert len(sent) < LIMIT_BYTES
+    writing, other = Recipient(len(sent) + 1), Recipient(len(sent))
+    writing.may_go_on.clear()
+    with camera, ours, other_camera, other_ours:
+        for end in (camera, other_camera):
+            # The sender's own buffer must not be what takes it all.
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        held_up = carried(reader, pool, Line(ours, writing.receive, silence_seconds=30))
+        waiting = carried(reader, pool, Line(other_ours, other.receive, silence_seconds=30))
+        camera.sendall(b"a")
+        assert writing.is_held_up.wait(30)
+        for end in (other_camera, camera):
+            end.settimeout(30)
+        other_camera.sendall(sent)  # returns only if somebody reads
+        writing.may_go_on.set()
+        camera.sendall(sent)
+        assert waiting.result(30) is None
+        assert held_up.result(30) is None
+    assert writing.got == b"a" + sent
+    assert other.got == sent
+
+
+def test_what_waits_for_a_disk_is_bounded_and_none_of_it_is_lost(reader: Reader, pool: ThreadPoolExecutor) -> None:
+    camera, ours = connected()
+    sent = bytes(range(256)) * 4096 * 32
+    assert len(sent) > 3 * LIMIT_BYTES
+    recipient = Recipient(len(sent))
+    recipient.may_go_on.clear()
+    with camera, ours:
+        ending = carried(reader, pool, Line(ours, recipient.receive, silence_seconds=30))
+        sending = pool.submit(camera.sendall, sent)
+        assert recipient.is_held_up.wait(30)
+        with pytest.raises(TimeoutError):
+            sending.result(1.5)  # the camera has to wait: no more is taken than the bound and what the kernel holds
+        recipient.may_go_on.set()
+        assert sending.result(30) is None
+        assert ending.result(30) is None
+    assert recipient.got == sent
