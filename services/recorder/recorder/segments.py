@@ -34,7 +34,8 @@ MUXING = {
     "flush_packets": "1",
     "max_interleave_delta": "300000",
 }
-_BLOCK = 1 << 20
+_BLOCK = 128 << 10
+"""Small enough for malloc to use the same memory again and again."""
 _WRITE_BYTES = 128 << 10
 """Each open segment keeps a buffer of so much."""
 _SOUND_PATIENCE_SECONDS = 0.5

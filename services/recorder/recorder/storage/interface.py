@@ -11,7 +11,7 @@ import google_crc32c
 
 from recorder.errors import LocalFileDamaged
 
-READ_BYTES = 256 * 1024
+READ_BYTES = 128 * 1024
 
 
 def _nobody(_count: int) -> None:
