@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CAMERAS_PER_CORE = 32
-"""64 cameras on two cores are what the benchmarks hold it to; a camera of 4 Mbit/s costs 3 to 5 ms of a second, or 12 by libav."""
+"""64 cameras on two cores are what the benchmarks hold it to.
+
+A camera of 4 Mbit/s costs 3 to 5 ms of a second, or 12 by libav.
+"""
 CAMERAS_PER_PROCESS = 128
 """Python's own part of the work shares one lock, however many cores there are."""
 MEMORY_PER_CAMERA = 16 << 20
