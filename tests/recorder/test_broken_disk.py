@@ -13,6 +13,7 @@ from camfleet_contract.heartbeats import CameraCondition
 from recorder.cameras import Cameras, Capturing
 from recorder.spool import SegmentState, Spool
 from tests.recorder.disks import MisbehavingDisk, misbehaving_disk
+from tests.recorder.recorded import assert_nothing_is_lost, footage
 from tests.recorder.rig import always, assert_all_time_is_told, camera, config, running, sealed
 from tests.recorder.waiting import until
 
@@ -73,3 +74,23 @@ async def test_a_disk_that_fails_in_mid_run_is_told_once_and_recorded_to_again_w
     assert events.count("camera_failed") <= 2 * len(listed), "each change of state once, not each try"
     assert events.count("disk_not_written") <= 2 * len(listed)
     spool.close()
+
+
+async def test_a_segment_of_which_an_fsync_failed_is_copied_whatever_later_ones_say(tmp_path: Path) -> None:
+    """The kernel tells of a lost write once; the next `fsync` succeeds though the disk never got it."""
+    async with misbehaving_disk(tmp_path / "base" / "recordings") as disk, CameraSimulator(SPECS[1:], port=0) as gates:
+        spool = Spool.open(tmp_path / "base")
+        gate = camera(gates.url("gate"))
+        cameras = Cameras(spool)
+        cameras.apply(config(always(gate, segment_seconds=6)))
+        with capture_logs() as logs:
+            async with running(cameras):
+                await until(lambda: cameras.states()[0].condition is CameraCondition.RECORDING)
+                await disk.fail(fsync="EIO")
+                await until(lambda: "growing_files_not_synced" in [line["event"] for line in logs])
+                await disk.mend()
+                hurt = datetime.now(UTC)
+                await until(lambda: any(segment.opened_at > hurt for segment in sealed(spool)))
+        assert [line["event"] for line in logs].count("disk_not_written") == 1, "the hurt one was not sealed as it was"
+        assert_nothing_is_lost(footage(spool, gate.id), gates.camera("gate"))
+        spool.close()

@@ -50,6 +50,8 @@ class Syncer:
         self._flush = flush
         self._growing: dict[Path, int] = {}
         """The size up to which each file is on disk; -1 while not even its name is."""
+        self._doubtful: set[Path] = set()
+        """Files of which the kernel once failed to write a part."""
         self._lock = threading.Lock()
         self._closed = threading.Event()
         # A daemon: a disk that never answers an fsync must not keep the process from ending.
@@ -61,10 +63,20 @@ class Syncer:
         with self._lock:
             self._growing[path] = -1
 
+    def is_doubtful(self, path: Path) -> bool:
+        """Whether a flush of the file has failed: the kernel tells that once, and later flushes succeed regardless.
+
+        What it holds of the file in memory may then never reach the disk: only a copy is safe.
+        https://wiki.postgresql.org/wiki/Fsync_Errors
+        """
+        with self._lock:
+            return path in self._doubtful
+
     def end(self, path: Path) -> None:
         """The file is sealed, or nothing more comes."""
         with self._lock:
             self._growing.pop(path, None)
+            self._doubtful.discard(path)
 
     def close(self) -> None:
         """Ends the thread, soon."""
@@ -96,7 +108,12 @@ class Syncer:
             for *_, descriptor in grown:
                 _start_writing(descriptor)
             for path, synced, size, descriptor in grown:
-                self._flush(descriptor)
+                try:
+                    self._flush(descriptor)
+                except OSError:
+                    with self._lock:
+                        self._doubtful |= {path} & self._growing.keys()
+                    raise
                 if synced < 0:
                     # The file's name, its day's and its camera's.
                     for folder in (path.parent, path.parent.parent, path.parent.parent.parent):

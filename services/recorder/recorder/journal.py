@@ -1,5 +1,6 @@
 """One camera's recordings: begun and finished as runs come and go, their segments handed to the sealer."""
 
+import errno
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -103,6 +104,9 @@ class Journal:
 
         def job() -> None:
             try:
+                if self._syncer.is_doubtful(writer.path):
+                    writer.discard()
+                    raise OSError(errno.EIO, "A part of the segment didn't reach the disk; it is copied")
                 segment = writer.seal(start, end, clock_error)
             finally:
                 self._syncer.end(writer.path)
