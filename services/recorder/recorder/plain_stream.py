@@ -99,8 +99,9 @@ class PlainStream:
 
         def receive(data: bytes, arrival: float) -> bool:
             units = self._session.feed(data)
-            self._session.keep_alive(arrival)
-            return all(feed(self._packet(self._live(unit, arrival)), arrival) for unit in units)
+            is_wanted = all(feed(self._packet(self._live(unit, arrival)), arrival) for unit in units)
+            self._session.keep_alive(arrival)  # after the packets: it tells, too, that these were the last
+            return is_wanted
 
         self._line = Line(self._session.socket, receive, self._read_seconds)
         if self._is_wanted():  # else nobody interrupts it any more
@@ -142,9 +143,9 @@ class PlainStream:
             raise StreamEnded(f"The stream broke off: {error.strerror or type(error).__name__}") from None
         if not data:
             raise StreamEnded("The camera ended the stream.")
-        units = self._session.feed(data)
+        for unit in self._session.feed(data):
+            yield self._live(unit, arrival), arrival
         self._session.keep_alive(arrival)
-        return ((self._live(unit, arrival), arrival) for unit in units)
 
     def _live(self, unit: AccessUnit, arrival: float) -> AccessUnit:
         if unit.is_video:
