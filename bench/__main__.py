@@ -12,6 +12,7 @@ from rich.console import Console
 
 from bench.depacketizing import depacketizing
 from bench.fast_forward import LATE, fast_forward
+from bench.reconnect import reconnect
 from bench.recording import LAG_CAMERAS, recording
 from bench.results import Result, show, write
 from bench.start_up import start_up
@@ -30,6 +31,7 @@ BENCHMARKS: dict[tuple[str, ...], Callable[[Path], Coroutine[Any, Any, list[Resu
     (f"recorder.fast_forward.{LATE}",): fast_forward,
     ("recorder.spool_file.10_years", "recorder.spool_log.10_years", "recorder.spool_queries.10_years"): years,
     ("recorder.depacketizing",): depacketizing,
+    ("recorder.reconnect",): reconnect,
 }
 
 

@@ -11,7 +11,9 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One figure. It is at most `goal` (None: no goal), or its ratio to the reference is, if there is one."""
+    """One figure. `ratio` is value / reference; `goal`, if there is one, is the most that `compared` allows the ratio
+    to be, and other benchmarks the value.
+    """
 
     name: str
     value: float

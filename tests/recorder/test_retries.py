@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 
 import pytest
 
@@ -72,9 +73,12 @@ def door() -> Iterator[Door]:
 
 
 @contextmanager
-def waiting(url: str, seconds: float) -> Iterator[tuple["asyncio.Task[bool]", threading.Event]]:
+def waiting(
+    url: str, seconds: float, longest_seconds: float = 3600
+) -> Iterator[tuple["asyncio.Task[bool]", threading.Event]]:
     wake = threading.Event()
-    task = asyncio.create_task(asyncio.to_thread(returned, url, seconds, wake))
+    wait = partial(returned, url, seconds, wake, longest_seconds=longest_seconds, on_away=lambda: None)
+    task = asyncio.create_task(asyncio.to_thread(wait))
     try:
         yield task, wake
     finally:
@@ -82,7 +86,7 @@ def waiting(url: str, seconds: float) -> Iterator[tuple["asyncio.Task[bool]", th
 
 
 async def test_a_camera_that_answers_again_is_noticed_at_once(door: Door) -> None:
-    with waiting(door.url, 3600) as (task, _):
+    with waiting(door.url, 0.1) as (task, _):
         connection, _ = await door.knocked()
         connection.close()  # its system is up, its RTSP server isn't
         connection, asked = await door.knocked()
@@ -100,7 +104,7 @@ async def test_a_camera_that_accepts_and_says_nothing_is_asked_again_and_noticed
             began = time.monotonic()
             # Given up in the middle of silence, since the camera might have lost its power: it knocks again.
             again, _ = await door.knocked()
-            assert time.monotonic() - began >= 2.5
+            assert time.monotonic() - began >= 1.5
         with closing(again):
             again.sendall(ANSWER)
             assert await asyncio.wait_for(task, 5)
@@ -115,6 +119,13 @@ async def test_a_camera_that_was_there_all_along_is_left_alone_for_the_whole_wai
             assert not await task
     assert time.monotonic() - began >= 2.5
     assert not door.has_knock(), "looked at once"
+
+
+async def test_a_camera_that_never_answers_is_tried_all_the_same_after_the_longest_wait(door: Door) -> None:
+    with waiting(door.url, 0.1, longest_seconds=1.5) as (task, _):
+        connection, _ = await door.knocked()
+        connection.close()
+        assert not await asyncio.wait_for(task, 10)
 
 
 async def test_who_is_called_meanwhile_does_not_wait_on(door: Door) -> None:
@@ -140,5 +151,7 @@ def test_an_encrypted_camera_is_there_when_it_accepts() -> None:
 )
 def test_what_is_no_rtsp_address_is_waited_for_by_the_clock(url: str) -> None:
     began = time.monotonic()
-    assert not returned(url, 0.3, threading.Event())
+    away = threading.Event()
+    assert not returned(url, 0.3, threading.Event(), longest_seconds=3600, on_away=away.set)
+    assert not away.is_set()
     assert time.monotonic() - began >= 0.3

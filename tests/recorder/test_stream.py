@@ -42,6 +42,7 @@ def test_a_server_that_accepts_and_never_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         error = opened(f"rtsp://admin:{SECRET}@127.0.0.1:{silent.getsockname()[1]}/stream")
     assert isinstance(error, CameraUnreachable)
+    assert "did not answer" in str(error)
 
 
 def test_a_server_that_speaks_something_else() -> None:

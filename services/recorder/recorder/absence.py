@@ -4,35 +4,46 @@ import select
 import socket
 import threading
 import time
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 _LOOK_SECONDS = 1.0
 """Between two looks, and for what counts as prompt."""
 _WAKE_SECONDS = 0.25
 """How soon a look ends when nobody wants to know any more."""
-_HOLD_SECONDS = 3.0
+_HOLD_SECONDS = 2.0
 """A connection that was accepted and not answered is given up after this long: its camera may have lost power since."""
 _DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
 """RFC 7826, 22.4.1; libav's too."""
 
 
-def returned(url: str, seconds: float, wake: threading.Event) -> bool:
+def returned(
+    url: str, seconds: float, wake: threading.Event, *, longest_seconds: float, on_away: Callable[[], None]
+) -> bool:
     """Waits, until `wake` or for so long; True as soon as the camera answers after it hadn't.
+
+    Whenever it doesn't answer, `on_away` is called, and it is waited for up to `longest_seconds`: a real attempt would
+    sit there until its own limit, and miss the return meanwhile.
 
     A look is a TCP connection and, where nothing is encrypted, an OPTIONS request without credentials: it starts no
     session and locks no account. A camera that answers the first look is not away, and isn't looked at again: whatever
     keeps it from giving footage, looking doesn't mend.
     """
-    until = time.monotonic() + seconds
+    started = time.monotonic()
+    until = started + seconds
     look = _Look.at(url)
     was_away = False
-    while look is not None and (left := until - time.monotonic()) > 0 and not wake.is_set():
+    while look is not None and (left := until - time.monotonic()) > 0:
         began = time.monotonic()
-        if look.is_answered(min(left, _HOLD_SECONDS), wake):
+        is_answered = look.is_answered(min(left, _HOLD_SECONDS), wake)
+        if wake.is_set():
+            break
+        if is_answered:
             if was_away or time.monotonic() - began > _LOOK_SECONDS:
                 return True
             break
-        was_away = True
+        was_away, until = True, max(until, started + longest_seconds)
+        on_away()
         wake.wait(min(until, began + _LOOK_SECONDS) - time.monotonic())
     wake.wait(max(0.0, until - time.monotonic()))
     return False

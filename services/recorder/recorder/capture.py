@@ -20,7 +20,7 @@ from recorder.errors import CameraError, CameraUnreachable, StreamEnded, StreamS
 from recorder.journal import Journal
 from recorder.plain_stream import PlainStream
 from recorder.reader import Reader
-from recorder.retries import failures_in_a_row, retry_seconds
+from recorder.retries import LAST_RETRY_SECONDS, failures_in_a_row, retry_seconds
 from recorder.sources import open_stream
 from recorder.stream import OPEN_SECONDS, READ_SECONDS, CameraStream, Transport
 from recorder.take import Plan, Take
@@ -157,9 +157,16 @@ class Capture:
         """Leave the camera alone; whether it has come back meanwhile, which ends the wait."""
         seconds = retry_seconds(failures, failure, random.random())  # noqa: S311  # spreads retries only
         if isinstance(failure, (CameraUnreachable, StreamEnded, StreamStalled)):
-            return returned(url, seconds, self._wake)
+            away = partial(self._away, failure)
+            return returned(url, seconds, self._wake, longest_seconds=LAST_RETRY_SECONDS, on_away=away)
         self._wake.wait(seconds)
         return False
+
+    def _away(self, failure: CameraError) -> None:
+        self._begin_due_run()  # a window may open meanwhile
+        self._journal.failed(failure)
+        if self._condition is not CameraCondition.UNREACHABLE:
+            self._become(CameraCondition.UNREACHABLE, "The camera does not answer any more.")
 
     def _run_once(self, url: str) -> None:
         """One connection, until it fails, moves or is stopped."""
@@ -191,8 +198,8 @@ class Capture:
                     self._take = self._stream = None
 
     def _is_playing(self) -> None:
-        """Its first keyframe may be a minute away."""
-        if self._condition is not CameraCondition.CONNECTING:
+        """Its first keyframe may be a minute away. A stall is over only when something comes."""
+        if self._condition not in {CameraCondition.CONNECTING, CameraCondition.STALLED}:
             self._become(CameraCondition.CONNECTING, "")
 
     def _feed(self, url: str, take: Take, packet: "Packet[Stream]", arrival: float) -> bool:

@@ -6,7 +6,7 @@ FIRST_RETRY_SECONDS = 1.0
 LAST_RETRY_SECONDS = 30.0
 REFUSED_RETRY_SECONDS = 300.0
 """After a wrong password: cameras lock the account of whoever keeps asking."""
-HEALTHY_SECONDS = 5.0
+HEALTHY_SECONDS = 2.0
 
 
 def failures_in_a_row(before: int, recorded_seconds: float) -> int:

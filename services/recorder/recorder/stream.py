@@ -79,9 +79,13 @@ class CameraStream:
     ) -> "CameraStream":
         """Connect. CameraUnreachable, CameraRefused, PasswordRefused, StreamStalled or UnsupportedStream."""
         options = _RTSP_OPTIONS | {"rtsp_transport": transport.value} if _is_rtsp(url) else {}
+        began = time.monotonic()
         try:
             container = av.open(url, mode="r", options=options, timeout=(open_seconds, read_seconds))
         except (av.FFmpegError, OSError, ValueError) as error:
+            if isinstance(error, av.InvalidDataError) and time.monotonic() - began >= open_seconds:
+                # libav's way of saying that it was accepted and never answered.
+                raise CameraUnreachable(f"The camera did not answer within {open_seconds:.0f} s.") from None
             raise _opening_failed(error, url) from None  # the cause's text holds the password
         try:
             return cls(container, url, read_seconds, may_nap=_is_rtsp(url) and transport is Transport.TCP)
@@ -157,7 +161,7 @@ _REFUSALS: tuple[tuple[tuple[type[Exception], ...], type[CameraError], str], ...
     ((av.HTTPClientError,), CameraRefused, "The camera refused the stream, perhaps too many clients watch it"),
     ((av.HTTPServerError,), CameraRefused, "The camera failed"),
     (_TIMED_OUT, CameraUnreachable, "The camera did not answer in time"),
-    # Accepted and never answered ends like this too, and so does what isn't RTSP at all.
+    # What isn't RTSP at all ends like this.
     ((av.InvalidDataError,), CameraUnreachable, "What answers there sends no video stream, check the camera's URL"),
     ((Exception,), CameraUnreachable, "The camera can't be reached"),
 )
