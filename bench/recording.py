@@ -84,7 +84,7 @@ async def recorder_measured(folder: Path, simulation: Simulation) -> tuple[PerCa
 def recorded_packets(base: Path) -> int:
     """How many video packets the sealed segments of a stopped recorder hold."""
     with contextlib.closing(sqlite3.connect(base / "spool.sqlite3")) as spool:
-        return int(spool.execute("SELECT coalesce(sum(frames), 0) FROM recordings").fetchone()[0])
+        return int(spool.execute("SELECT coalesce(sum(packets), 0) FROM segments").fetchone()[0])
 
 
 async def measured(pids: Iterable[int], cameras: int) -> PerCamera:
