@@ -55,7 +55,6 @@ async def recorder_running(folder: Path, sources: list[Source]) -> AsyncIterator
             "RECORDING_BASE_DIR": str(folder / "recorder"),
             "STORAGE_URL": store.as_uri(),
             "STATUS_PORT": str(status_port),
-            "CLEANUP_AFTER_UPLOAD": "false",  # its rows are counted afterwards
             "HEARTBEAT_INTERVAL_SECONDS": str(HEARTBEAT_SECONDS),
             "MAX_CONCURRENT_RECORDINGS": str(len(sources)),
         }

@@ -1,12 +1,12 @@
 """What recording costs per camera, beside one `ffmpeg -c copy` process per camera."""
 
 import asyncio
-import contextlib
-import sqlite3
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+import av
 
 from bench.processes import Cost, cost_of
 from bench.recorders import HEARTBEAT_SECONDS, ffmpeg_running, recorder_running
@@ -75,16 +75,22 @@ async def recorder_measured(folder: Path, simulation: Simulation) -> tuple[PerCa
             raise DemoError(f"only {beats:.0f} of {due:.0f} heartbeats were on time: nothing was compared")
         sent = await simulation.stall()
     await simulation.resume()
-    lost = sent - recorded_packets(folder / "recorder")
+    lost = sent - await asyncio.to_thread(recorded_packets, folder)
     if lost > _HELD_PACKETS * len(simulation.sources):
         raise DemoError(f"{lost} of {sent} pictures were lost: nothing was compared")
     return cost, 1000 * after["recorder_event_loop_lag_seconds"]
 
 
-def recorded_packets(base: Path) -> int:
-    """How many video packets the sealed segments of a stopped recorder hold."""
-    with contextlib.closing(sqlite3.connect(base / "spool.sqlite3")) as spool:
-        return int(spool.execute("SELECT coalesce(sum(packets), 0) FROM segments").fetchone()[0])
+def recorded_packets(folder: Path) -> int:
+    """How many video packets the segments of a stopped recorder hold, those that are stored and those that wait."""
+    # Under both roofs a segment's file has the segment's id for a name.
+    files = {path.name: path for root in ("recorder/recordings", "bucket") for path in (folder / root).rglob("*.mp4")}
+    return sum(_packets(path) for path in files.values())
+
+
+def _packets(path: Path) -> int:
+    with av.open(str(path)) as segment:
+        return sum(1 for packet in segment.demux(video=0) if packet.size)
 
 
 async def measured(pids: Iterable[int], cameras: int) -> PerCamera:
