@@ -83,9 +83,10 @@ async def recorder_measured(folder: Path, simulation: Simulation) -> tuple[PerCa
 
 def recorded_packets(folder: Path) -> int:
     """How many video packets the segments of a stopped recorder hold, those that are stored and those that wait."""
-    # Under both roofs a segment's file has the segment's id for a name.
-    files = {path.name: path for root in ("recorder/recordings", "bucket") for path in (folder / root).rglob("*.mp4")}
-    return sum(_packets(path) for path in files.values())
+    files = [path for root in ("recorder/recordings", "bucket") for path in (folder / root).rglob("*.mp4")]
+    # Both names end with the segment's id: some are still under both roofs.
+    segments = {path.stem.rpartition("_")[2]: path for path in files}
+    return sum(_packets(path) for path in segments.values())
 
 
 def _packets(path: Path) -> int:
