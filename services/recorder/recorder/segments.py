@@ -27,12 +27,13 @@ from recorder.spool import Sealed, Segment, Spool
 from recorder.spool.directory import sync_folder
 
 # Readable up to the last fragment after a crash, a plain MP4 that every player seeks in after a normal close.
-# frag_duration plus what the interleaver holds back is what a crash costs: less than a second.
+# frag_duration plus what the interleaver holds back is what a crash costs: less than a second. Sound that has to be
+# encoded comes a quarter of a second after its pictures; they don't wait for it.
 MUXING = {
     "movflags": "hybrid_fragmented+delay_moov+frag_keyframe",
     "frag_duration": "500000",
     "flush_packets": "1",
-    "max_interleave_delta": "300000",
+    "max_interleave_delta": "100000",
 }
 _BLOCK = 128 << 10
 """Small enough for malloc to use the same memory again and again."""
