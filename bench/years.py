@@ -131,7 +131,7 @@ def _report(spool: Spool, now: datetime) -> None:
             spool.recordings.mark_reported(recording.id, recording.status)
     while segments := spool.segments.to_upload(now):
         _prove(spool, segments)
-    spool.gaps.mark_reported([gap.id for gap in spool.gaps.to_report(now, limit=100_000)])
+    spool.gaps.mark_reported(spool.gaps.to_report(now, limit=100_000))
 
 
 def _prove(spool: Spool, segments: list[Segment]) -> None:

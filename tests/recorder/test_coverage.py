@@ -47,10 +47,53 @@ def test_a_gap_lasts_from_the_last_frame_to_the_next_one_and_keeps_its_first_cau
 def test_a_long_gap_is_told_in_pieces_that_meet(coverage: Coverage, spool: Spool) -> None:
     coverage.begin(RUN, at(-10))
     coverage.missing(GapCause.CAMERA_UNREACHABLE, "no route")
-    coverage.flush(at(30))
-    coverage.flush(at(60))
+    pieces = []
+    for moment in (30, 60):
+        coverage.flush(at(moment))
+        pieces += told(spool)
+        spool.gaps.mark_reported(spool.gaps.to_report(at(1000)))
     coverage.footage(at(70))
-    assert [(start, end) for start, end, _ in told(spool)] == [(0, 30), (30, 60), (60, 70)]
+    assert [(start, end) for start, end, _ in pieces + told(spool)] == [(0, 30), (30, 60), (60, 70)]
+
+
+def test_a_gap_that_nobody_could_be_told_of_is_one_row_however_long_it_lasts(coverage: Coverage, spool: Spool) -> None:
+    coverage.begin(RUN, at(-10), uuid7())
+    coverage.missing(GapCause.CAMERA_UNREACHABLE, "no route")
+    coverage.flush(at(10))
+    (first,) = spool.gaps.to_report(at(1000))
+    for moment in range(11, 70):
+        coverage.flush(at(moment))
+        (row,) = spool.gaps.to_report(at(1000))
+        assert (row.id, row.start, row.end) == (first.id, NOON, at(moment))
+        assert spool.gaps.told_until() == {RUN.camera_id: at(moment)}
+    coverage.footage(at(70))
+    assert told(spool) == [(0, 70, GapCause.CAMERA_UNREACHABLE)]
+
+
+def test_a_gap_that_goes_on_while_it_is_told_is_told_once_more_under_its_id(coverage: Coverage, spool: Spool) -> None:
+    coverage.begin(RUN, at(-10))
+    coverage.missing(GapCause.CAMERA_UNREACHABLE, "no route")
+    coverage.flush(at(30))
+    on_the_way = spool.gaps.to_report(at(1000))
+    coverage.flush(at(60))
+    spool.gaps.mark_reported(on_the_way)
+    (again,) = spool.gaps.to_report(at(1000))
+    assert (again.id, again.start, again.end) == (on_the_way[0].id, NOON, at(60))
+    spool.gaps.mark_reported([again])
+    coverage.flush(at(90))
+    assert told(spool) == [(60, 90, GapCause.CAMERA_UNREACHABLE)]
+
+
+def test_another_reason_or_recording_is_another_gap(coverage: Coverage, spool: Spool) -> None:
+    coverage.begin(RUN, at(-10))
+    coverage.flush(at(10))
+    coverage.missing(GapCause.CAMERA_UNREACHABLE, "no route")
+    coverage.flush(at(20))
+    coverage.begin(RUN, at(-10), uuid7())
+    coverage.flush(at(30))
+    rows = spool.gaps.to_report(at(1000))
+    assert [(row.start, row.end) for row in rows] == [(NOON, at(10)), (at(10), at(20)), (at(20), at(30))]
+    assert len({row.id for row in rows}) == 3
 
 
 def test_a_gap_ends_with_its_run(coverage: Coverage, spool: Spool) -> None:

@@ -253,7 +253,7 @@ def test_a_gap_that_was_told_is_not_told_again_when_the_footage_after_it_is_lost
     spool.mark_alive(alive)
     told = MissedFootage(uuid7(), yard.id, schedule.id, None, alive, back, GapCause.CAMERA_UNREACHABLE, "It was off.")
     spool.gaps.add([told])
-    spool.gaps.mark_reported([told.id])
+    spool.gaps.mark_reported([told])
     LastRun(spool).put_in_order(config(schedule), start)
     (gap,) = spool.gaps.to_report(start)
     assert (gap.start, gap.end, gap.cause) == (back, start, GapCause.RECORDER_DOWN)

@@ -261,7 +261,7 @@ def test_gaps_wait_until_they_are_reported(spool: Spool) -> None:
     assert spool.gaps.to_report(NOON) == [gap]
     spool.gaps.postpone([gap.id], NOON + timedelta(minutes=1))
     assert spool.gaps.to_report(NOON) == []
-    spool.gaps.mark_reported([gap.id])
+    spool.gaps.mark_reported([gap])
     assert spool.gaps.to_report(NOON + timedelta(hours=1)) == []
 
 

@@ -1,6 +1,7 @@
 """Which due time of one camera has no footage, and why: every second of it becomes a gap in the spool."""
 
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -32,6 +33,8 @@ class Coverage:
         """The key of the run that ended last: nobody begins it again."""
         self._recording_id: UUID | None = None
         self._missing_since: datetime | None = None
+        self._written: MissedFootage | None = None
+        """The gap that was written last, which may go on."""
         self._cause, self._detail = _NO_REASON
         self.last_footage = last_footage
 
@@ -98,20 +101,28 @@ class Coverage:
             return
         start, end = self._missing_since, min(until, self._run.end)
         if end - start >= SMALLEST:
-            self._gaps.add(
-                [
-                    MissedFootage(
-                        id=uuid7(),
-                        camera_id=self._camera_id,
-                        schedule_id=self._run.schedule_id,
-                        recording_id=self._recording_id,
-                        start=start,
-                        end=end,
-                        cause=self._cause,
-                        detail=self._detail,
-                    )
-                ]
+            missed = MissedFootage(
+                id=uuid7(),
+                camera_id=self._camera_id,
+                schedule_id=self._run.schedule_id,
+                recording_id=self._recording_id,
+                start=start,
+                end=end,
+                cause=self._cause,
+                detail=self._detail,
             )
+            # A row a minute would be a million for a hundred cameras and a week without network.
+            before = self._written
+            if before is not None and _goes_on(before, missed) and self._gaps.lengthen(before, end):
+                self._written = replace(before, end=end)
+            else:
+                self._gaps.add([missed])
+                self._written = missed
             self._missing_since = end
         if last:
             self._cause, self._detail = _NO_REASON
+
+
+def _goes_on(before: MissedFootage, gap: MissedFootage) -> bool:
+    """Whether both are one gap: without a moment between, of the same recording, for the same reason."""
+    return before.end == gap.start and before == replace(gap, id=before.id, start=before.start, end=before.end)

@@ -147,8 +147,9 @@ class Reports:
         readable = {gap.id: message for gap in batch if (message := _gap(gap)) is not None}
         answer = await self._control_plane.report_gaps(list(readable.values()))
         verdicts = {verdict.id: verdict for verdict in answer.gaps if verdict.id is not None}
-        done = [gap_id for gap_id, verdict in verdicts.items() if verdict.verdict == "stored"]
-        refused = [gap.id for gap in batch if gap.id not in done]
+        stored = {gap_id for gap_id, verdict in verdicts.items() if verdict.verdict == "stored"}
+        done = [gap for gap in batch if gap.id in stored]
+        refused = [gap.id for gap in batch if gap.id not in stored]
         for gap_id in refused:
             reason = verdicts[gap_id].reason if gap_id in verdicts else "no verdict"
             log.warning("gap_refused", gap_id=gap_id, reason=reason)

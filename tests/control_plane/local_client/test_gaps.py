@@ -56,6 +56,9 @@ async def test_a_gap_that_was_still_open_may_grow(place: Place, camera_id: uuid.
     end = START + timedelta(hours=1)
     await verdicts(recorder, told | {"end": end.isoformat()})
     assert (await place.row("SELECT ended_at FROM gaps"))["ended_at"] == end
+    # A repeat of the first report that the network held back.
+    assert await verdicts(recorder, told) == ["stored"]
+    assert (await place.row("SELECT ended_at FROM gaps"))["ended_at"] == end
 
 
 async def test_each_gap_is_answered_by_itself(

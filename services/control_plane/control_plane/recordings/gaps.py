@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
+from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -68,8 +69,12 @@ async def _upsert(session: AsyncSession, client_id: uuid.UUID, gaps: Sequence[Ga
     )
     statement = statement.on_conflict_do_update(
         index_elements=[models.Gap.camera_id, models.Gap.started_at, models.Gap.id],
-        # A gap that was still open may be told again with a later end.
-        set_={name: statement.excluded[name] for name in ("ended_at", "cause", "detail")},
+        # A gap that was still open may be told again with a later end, and what was told before may come after that.
+        set_={
+            "ended_at": func.greatest(models.Gap.ended_at, statement.excluded.ended_at),
+            "cause": statement.excluded.cause,
+            "detail": statement.excluded.detail,
+        },
         where=models.Gap.client_id == client_id,
     )
     rows = await session.execute(statement.returning(models.Gap.camera_id, models.Gap.started_at, models.Gap.id))

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -23,10 +24,18 @@ class Gaps:
         with self._database.transaction() as db:
             for gap in gaps:
                 insert_gap(db, gap)
-                db.execute(
-                    "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-                    (f"{_TOLD_UNTIL}{gap.camera_id}", gap.end.isoformat()),
-                )
+                _note_end(db, gap)
+
+    def lengthen(self, gap: MissedFootage, end: datetime) -> bool:
+        """The gap goes on until `end`, in the same row; False if the control plane has it by now."""
+        with self._database.transaction() as db:
+            changed = db.execute(
+                "UPDATE gaps SET end_at = ? WHERE id = ? AND end_at = ?",
+                (to_column(end), str(gap.id), to_column(gap.end)),
+            )
+            if changed.rowcount:
+                _note_end(db, replace(gap, end=end))
+            return changed.rowcount > 0
 
     def told_until(self) -> dict[UUID, datetime]:
         """Per camera, the end of the gap that was added last, also when the control plane has it by now."""
@@ -41,10 +50,12 @@ class Gaps:
         )
         return [_gap(row) for row in rows]
 
-    def mark_reported(self, gap_ids: Iterable[UUID]) -> None:
-        """The control plane has them: their rows go."""
+    def mark_reported(self, told: Iterable[MissedFootage]) -> None:
+        """The control plane has them as they were told: their rows go. One that went on meanwhile is told once more."""
         with self._database.transaction() as db:
-            db.executemany("DELETE FROM gaps WHERE id = ?", [(str(gap_id),) for gap_id in gap_ids])
+            db.executemany(
+                "DELETE FROM gaps WHERE id = ? AND end_at = ?", [(str(gap.id), to_column(gap.end)) for gap in told]
+            )
 
     def postpone(self, gap_ids: Iterable[UUID], retry_at: datetime) -> None:
         """Don't report them before `retry_at`."""
@@ -69,6 +80,13 @@ def insert_gap(db: sqlite3.Connection, gap: MissedFootage) -> None:
             gap.cause,
             gap.detail,
         ),
+    )
+
+
+def _note_end(db: sqlite3.Connection, gap: MissedFootage) -> None:
+    db.execute(
+        "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+        (f"{_TOLD_UNTIL}{gap.camera_id}", gap.end.isoformat()),
     )
 
 
