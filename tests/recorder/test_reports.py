@@ -1,6 +1,7 @@
 """What the spool holds reaches the control plane, once, whatever is refused or repeated on the way."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -215,6 +216,56 @@ async def test_a_refused_registration_is_not_tried_with_every_segment(
         await drained(reports)
         clock.advance(timedelta(minutes=1))
     assert len(fake.stored) == 3
+
+
+async def test_a_recording_that_is_refused_for_ever_is_forgotten_once_nothing_of_it_is_left(
+    fake: FakeControlPlane, make_reports: MakeReports, data_spool: Spool, clock: SetClock
+) -> None:
+    fake.known_cameras = set()
+    reports, recording = make_reports(None), begun(data_spool)
+    segment = sealed(data_spool, recording)
+    data_spool.recordings.finish(recording.id, RecordingStatus.COMPLETED, NOON)
+    data_spool.gaps.add([replace(gap(), recording_id=recording.id)])
+
+    async def refused_for(days: int) -> None:
+        for _ in range(days * 4):
+            with suppress(ControlPlaneUnreachable):
+                await drained(reports)
+            clock.advance(timedelta(hours=6))
+
+    await refused_for(days=1)
+    fake.down = 503
+    await refused_for(days=20)
+    data_spool.segments.mark_stored([segment.id])
+    data_spool.removals.delete_stored(clock.now())
+    assert data_spool.recordings.forget_finished() == 0, "nobody was asked meanwhile"
+    fake.down = 0
+    untold = replace(gap(), id=uuid7(), recording_id=recording.id)
+    await refused_for(days=1)
+    data_spool.gaps.add([untold])
+    assert data_spool.recordings.forget_finished() == 0, "one of its gaps is still to be told"
+    await drained(reports)
+    assert data_spool.recordings.forget_finished() == 1
+    assert data_spool.recordings.get(recording.id) is None
+
+
+async def test_a_recording_that_was_refused_for_days_and_then_taken_is_reported_to_its_end(
+    fake: FakeControlPlane, make_reports: MakeReports, data_spool: Spool, clock: SetClock
+) -> None:
+    fake.known_cameras = set()
+    reports, recording = make_reports(None), begun(data_spool)
+    for _ in range(6):
+        await drained(reports)
+        clock.advance(timedelta(days=1))
+    fake.known_cameras = {CAMERA}
+    await drained(reports)
+    assert recording.id in fake.registered
+    data_spool.recordings.finish(recording.id, RecordingStatus.COMPLETED, NOON)
+    clock.advance(timedelta(days=30))
+    assert data_spool.recordings.forget_finished() == 0
+    await drained(reports)
+    assert fake.statuses[-1].status is RecordingStatus.COMPLETED
+    assert data_spool.recordings.forget_finished() == 1
 
 
 async def test_a_wait_that_was_set_by_a_clock_far_ahead_is_not_waited_for(

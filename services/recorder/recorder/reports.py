@@ -115,7 +115,8 @@ class Reports:
                 )
             except CallRefused as refusal:
                 log.warning("recording_refused", recording_id=recording.id, reason=str(refusal))
-                await asyncio.to_thread(spool.postpone, recording.id, self._clock.now() + HOUR)
+                now = self._clock.now()
+                await asyncio.to_thread(spool.refuse, recording.id, now, now + HOUR)
             else:
                 await asyncio.to_thread(spool.mark_registered, recording.id)
         return bool(recordings)
@@ -128,10 +129,12 @@ class Reports:
                 await self._control_plane.report_status(_status_report(recording))
             except CallRefused as refusal:
                 log.warning("recording_status_refused", recording_id=recording.id, reason=str(refusal))
-                unknown = refusal.status == HTTPStatus.NOT_FOUND
-                if unknown:
+                now = self._clock.now()
+                if refusal.status == HTTPStatus.NOT_FOUND:
                     await asyncio.to_thread(spool.mark_unregistered, recording.id)
-                await asyncio.to_thread(spool.postpone, recording.id, self._clock.now() + (MINUTE if unknown else HOUR))
+                    await asyncio.to_thread(spool.postpone, recording.id, now + MINUTE)
+                else:
+                    await asyncio.to_thread(spool.refuse, recording.id, now, now + HOUR)
             else:
                 await asyncio.to_thread(spool.mark_reported, recording.id, recording.status)
         return bool(recordings)

@@ -1,12 +1,20 @@
 """The spool's recordings: begun by the cameras, registered and reported by the control-plane side."""
 
 import sqlite3
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from camfleet_contract.recordings import RecordingStatus
 from recorder.spool.database import Database, from_column, to_column, waiting
 from recorder.spool.rows import Recording
+
+REFUSED_KEPT = timedelta(days=7)
+"""A camera that was taken away from this recorder may be given back."""
+_DONE = (
+    "WHERE ended_at IS NOT NULL AND (registered AND reported_status = status OR retry_at - refused_since > :patience"
+    " AND id NOT IN (SELECT recording_id FROM gaps WHERE recording_id IS NOT NULL AND retry_at IS NULL))"
+)
+"""Over, and the control plane knows it or doesn't want to; of its gaps, too, there is none that nobody was told."""
 
 
 class Recordings:
@@ -79,7 +87,10 @@ class Recordings:
 
     def mark_registered(self, recording_id: UUID) -> None:
         with self._database.transaction() as db:
-            db.execute("UPDATE recordings SET registered = 1, retry_at = NULL WHERE id = ?", (str(recording_id),))
+            db.execute(
+                "UPDATE recordings SET registered = 1, retry_at = NULL, refused_since = NULL WHERE id = ?",
+                (str(recording_id),),
+            )
 
     def mark_unregistered(self, recording_id: UUID) -> bool:
         """The control plane says that it doesn't know the recording (its database was restored, say).
@@ -88,7 +99,7 @@ class Recordings:
         """
         with self._database.transaction() as db:
             changed = db.execute(
-                "UPDATE recordings SET registered = 0, reported_status = NULL, retry_at = NULL"
+                "UPDATE recordings SET registered = 0, reported_status = NULL, retry_at = NULL, refused_since = NULL"
                 " WHERE id = ? AND registered",
                 (str(recording_id),),
             )
@@ -107,7 +118,8 @@ class Recordings:
         """The control plane acknowledged `status`, which need not be the newest any more."""
         with self._database.transaction() as db:
             db.execute(
-                "UPDATE recordings SET reported_status = ?, retry_at = NULL WHERE id = ?", (status, str(recording_id))
+                "UPDATE recordings SET reported_status = ?, retry_at = NULL, refused_since = NULL WHERE id = ?",
+                (status, str(recording_id)),
             )
 
     def postpone(self, recording_id: UUID, retry_at: datetime) -> None:
@@ -115,16 +127,29 @@ class Recordings:
         with self._database.transaction() as db:
             db.execute("UPDATE recordings SET retry_at = ? WHERE id = ?", (to_column(retry_at), str(recording_id)))
 
-    def forget_finished(self) -> int:
-        """Drop the rows that nobody needs any more: final status reported, no file left. Returns how many."""
+    def refuse(self, recording_id: UUID, now: datetime, retry_at: datetime) -> None:
+        """The control plane doesn't take what it was told of it. Don't tell it again before `retry_at`."""
         with self._database.transaction() as db:
             db.execute(
-                "DELETE FROM segments WHERE state = 'lost' AND recording_id IN (SELECT id FROM recordings"
-                " WHERE ended_at IS NOT NULL AND registered AND reported_status = status)"
+                "UPDATE recordings SET retry_at = ?, refused_since = coalesce(refused_since, ?) WHERE id = ?",
+                (to_column(retry_at), to_column(now), str(recording_id)),
+            )
+
+    def forget_finished(self) -> int:
+        """Drop the rows that nobody needs any more: no file left, and its end told, or refused for a week.
+
+        Returns how many.
+        """
+        patience = {"patience": REFUSED_KEPT // timedelta(microseconds=1)}
+        with self._database.transaction() as db:
+            db.execute(
+                f"DELETE FROM segments WHERE state = 'lost' AND recording_id IN (SELECT id FROM recordings {_DONE})",  # noqa: S608 - a constant
+                patience,
             )
             forgotten = db.execute(
-                "DELETE FROM recordings WHERE ended_at IS NOT NULL AND registered AND reported_status = status"
-                " AND NOT EXISTS (SELECT 1 FROM segments WHERE recording_id = recordings.id)"
+                f"DELETE FROM recordings {_DONE}"  # noqa: S608 - a constant
+                " AND NOT EXISTS (SELECT 1 FROM segments WHERE recording_id = recordings.id)",
+                patience,
             ).rowcount
             if forgotten:
                 db.execute(

@@ -124,4 +124,8 @@ MIGRATIONS = (
             ON CONFLICT DO UPDATE SET segments = segments + 1, size_bytes = size_bytes + excluded.size_bytes;
     END;
     """,
+    """
+    -- Since when the control plane has wanted nothing of a recording, each time it was told.
+    ALTER TABLE recordings ADD COLUMN refused_since INTEGER;
+    """,
 )
