@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 from camera_simulator import AudioCodec, CameraSimulator, CameraSpec
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.heartbeats import CameraCondition
-from recorder.cameras import Cameras, Capturing
+from recorder.cameras import Cameras
+from recorder.capturing import Capturing
 from recorder.spool import SegmentState, Spool
 from tests.recorder.disks import MisbehavingDisk, misbehaving_disk
 from tests.recorder.recorded import assert_nothing_is_lost, footage

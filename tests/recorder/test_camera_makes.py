@@ -14,7 +14,8 @@ import pytest
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.heartbeats import CameraCondition
 from camfleet_contract.recordings import RecordingStatus
-from recorder.cameras import Cameras, Capturing
+from recorder.cameras import Cameras
+from recorder.capturing import Capturing
 from recorder.errors import PasswordRefused
 from recorder.spool import Segment, Spool
 from recorder.stream import CameraStream, Transport

@@ -14,7 +14,8 @@ from camfleet_contract.gaps import GapCause
 from camfleet_contract.heartbeats import CameraCondition
 from camfleet_contract.recordings import RecordingStatus
 from recorder.audio import AudioPolicy
-from recorder.cameras import Cameras, Capturing
+from recorder.cameras import Cameras
+from recorder.capturing import Capturing
 from recorder.coverage import SMALLEST
 from recorder.errors import AlreadyRecording, NoRoom, UnknownCamera
 from recorder.spool import SegmentState, Spool

@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 from camera_simulator import AudioCodec, CameraSimulator, CameraSpec, Kind, VideoCodec
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.heartbeats import CameraCondition
-from recorder.cameras import Cameras, Capturing
+from recorder.cameras import Cameras
+from recorder.capturing import Capturing
 from recorder.spool import Spool
 from tests.recorder.recorded import assert_nothing_is_lost, footage, sent_units, shown_as_sent
 from tests.recorder.rig import always, camera, config, running, sealed

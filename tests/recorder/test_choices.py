@@ -11,7 +11,8 @@ from camera_simulator import CameraSimulator, CameraSpec
 from camfleet_contract.cameras import RecordedStream, RtspTransport
 from camfleet_contract.configuration import ConfiguredCamera
 from camfleet_contract.heartbeats import CameraCondition
-from recorder.cameras import Cameras, Capturing
+from recorder.cameras import Cameras
+from recorder.capturing import Capturing
 from recorder.coverage import SMALLEST
 from recorder.spool import Spool
 from recorder.wanted import camera_streams

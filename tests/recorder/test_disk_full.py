@@ -11,7 +11,8 @@ import pytest
 from camera_simulator import AudioCodec, CameraSimulator, CameraSpec
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.heartbeats import CameraCondition
-from recorder.cameras import Cameras, Capturing
+from recorder.cameras import Cameras
+from recorder.capturing import Capturing
 from recorder.retention import Reserve, disk_space
 from recorder.spool import SegmentState, Spool
 from tests.ports import free_port

@@ -15,7 +15,8 @@ from uuid_utils.compat import uuid7
 
 from camera_simulator import AudioCodec, CameraSimulator, CameraSpec
 from camfleet_contract.gaps import GapCause
-from recorder.cameras import Cameras, Capturing
+from recorder.cameras import Cameras
+from recorder.capturing import Capturing
 from recorder.errors import NotHeld, UnknownRecording
 from recorder.offers import name_of
 from recorder.retention import DiskSpace, Reserve, Retention, ToldHolds, disk_space

@@ -8,7 +8,8 @@ import av
 import pytest
 
 from camera_simulator import AudioCodec, CameraSimulator, CameraSpec, Kind, VideoCodec
-from recorder.cameras import Cameras, Capturing
+from recorder.cameras import Cameras
+from recorder.capturing import Capturing
 from recorder.sources import RtspClient
 from recorder.spool import Spool
 from tests.recorder.footage import nal_units

@@ -21,7 +21,8 @@ from camera_simulator import AudioCodec, CameraSimulator, CameraSpec, Kind, Vide
 from camera_simulator.broadcast import SentUnit
 from camera_simulator.cameras import Camera
 from camfleet_contract.heartbeats import CameraCondition
-from recorder.cameras import Cameras, Capturing
+from recorder.cameras import Cameras
+from recorder.capturing import Capturing
 from recorder.spool import Spool
 from tests.recorder.footage import nal_units
 from tests.recorder.rig import always, camera, config, running, sealed

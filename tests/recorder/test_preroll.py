@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from camera_simulator import CameraSimulator, CameraSpec
 from camfleet_contract.heartbeats import CameraCondition
 from camfleet_contract.recordings import RecordingStatus
-from recorder.cameras import Cameras, Capturing
+from recorder.cameras import Cameras
+from recorder.capturing import Capturing
 from recorder.preroll import GOP_BYTES, PACKET_BYTES, Ahead, PreRoll, share_of
 from recorder.spool import Spool
 from tests.recorder.rig import camera, config, once, running, sealed, whole_second

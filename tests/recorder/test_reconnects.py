@@ -9,7 +9,8 @@ from camera_simulator import AudioCodec, CameraSimulator, CameraSpec
 from camera_simulator.cameras import Camera
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.heartbeats import CameraCondition
-from recorder.cameras import Cameras, Capturing
+from recorder.cameras import Cameras
+from recorder.capturing import Capturing
 from recorder.spool import Spool
 from tests.recorder.rig import always, camera, config, running, sealed
 from tests.recorder.waiting import until

@@ -12,7 +12,8 @@ from PIL import Image, ImageChops
 from uuid_utils.compat import uuid7
 
 from camera_simulator import CameraSimulator, CameraSpec
-from recorder.cameras import Cameras, Capturing
+from recorder.cameras import Cameras
+from recorder.capturing import Capturing
 from recorder.control_plane import ControlPlane
 from recorder.offers import Offers
 from recorder.reports import Reports

@@ -3,7 +3,8 @@
 import pytest
 
 from camera_simulator import CameraSimulator, CameraSpec, VideoCodec
-from recorder.cameras import Cameras, Capturing
+from recorder.cameras import Cameras
+from recorder.capturing import Capturing
 from recorder.sources import RtspClient
 from recorder.spool import Spool
 from recorder.stream import Transport

@@ -1,11 +1,10 @@
 """All cameras together: what runs is kept equal to what is wanted."""
 
 import asyncio
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,33 +14,24 @@ from camfleet_contract.configuration import RecorderConfig
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.heartbeats import CameraCondition, CameraState
 from camfleet_contract.messages import Interval
-from camfleet_contract.recordings import RecordingStatus
 from recorder.admission import admitted
-from recorder.audio import AudioPolicy
-from recorder.capture import Capture
+from recorder.capturing import Capturing
 from recorder.clock import Clock, SystemClock
 from recorder.clock_error import ClockError
-from recorder.coverage import Coverage
 from recorder.disk_failures import DISK_ERRORS, disk_failure
 from recorder.durability import Syncer
 from recorder.errors import AlreadyRecording, NoRoom, UnknownCamera
-from recorder.journal import Journal
 from recorder.last_run import HeldUp, LastRun
 from recorder.manual import ByHand
 from recorder.preroll import share_of
-from recorder.reader import Reader
-from recorder.scenes.rules import Rules
-from recorder.scenes.watch import SceneWatch
-from recorder.sealing import Sealer
-from recorder.sources import RtspClient
 from recorder.spool import Recording, SceneEvent, Spool
-from recorder.stream import OPEN_SECONDS, READ_SECONDS, Transport
+from recorder.stopping import stop
+from recorder.supervised import SupervisedCamera
 from recorder.take import Plan
 from recorder.wanted import (
     HORIZON,
     LINGER,
     Run,
-    Stream,
     camera_streams,
     next_boundary,
     run_at,
@@ -49,50 +39,15 @@ from recorder.wanted import (
     unknown_zones,
     wanted,
 )
+from recorder.workers import Workers
 
 _TICK = timedelta(seconds=15)
 _HINDERED_TICK = timedelta(seconds=3)
 """Sooner, while a disk keeps cameras from being recorded that are due."""
 _ACCOUNT_EVERY = timedelta(seconds=60)
 """Missing footage is written down at least this often, so that a crash forgets none."""
-_STOP_SECONDS = 2.0
-_SEAL_SECONDS = 6.0
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Capturing:
-    """How cameras are read."""
-
-    policy: AudioPolicy = AudioPolicy.COPY
-    transport: Transport = Transport.TCP
-    open_seconds: float = OPEN_SECONDS
-    read_seconds: float = READ_SECONDS
-    client: RtspClient = RtspClient.AUTO
-    max_concurrent: int = 100
-    limit_reason: str = "as MAX_CONCURRENT_RECORDINGS says"
-    """Where `max_concurrent` comes from, for a person."""
-    pre_roll: timedelta = timedelta()
-    """How much of before its trigger a manual recording holds. 0: no stream is open that nobody asked for."""
-    pre_roll_bytes: int = 256 << 20
-    """What all cameras together may keep for that."""
-    post_roll: timedelta = timedelta()
-    """How long a manual recording goes on after it was stopped."""
-    scene_rules: Rules | None = field(default_factory=Rules)
-    """How frame sizes tell a covered or frozen picture; None: nobody looks."""
-
-
-@dataclass(slots=True)
-class _Camera:
-    """What the supervisor has of one camera."""
-
-    journal: Journal
-    capture: Capture | None = None
-    transport: Transport = Transport.TCP
-    """The capture's."""
-    gone: threading.Event | None = None
-    """Set when the capture that was stopped last has let go of the camera."""
 
 
 class Cameras:
@@ -113,20 +68,14 @@ class Cameras:
 
         `on_change` is called from other threads when the spool holds something new to upload or to report.
         """
-        self._spool = spool
         self._clock = clock or SystemClock()
-        self._clock_error = clock_error or ClockError(self._clock)
         self._capturing = capturing or Capturing()
-        self._on_change = on_change
-        self._sealer = Sealer()
-        self._reader = Reader() if self._capturing.client is RtspClient.AUTO else None
-        self._syncer = syncer or Syncer(spool.sync)
-        rules = self._capturing.scene_rules
-        self._scenes = SceneWatch(spool, self._clock, on_change, rules) if rules is not None else None
+        error = clock_error or ClockError(self._clock)
+        self._workers = Workers(spool, self._clock, error, syncer, self._capturing, on_change)
         self._config: RecorderConfig | None = None
         self._by_hand = ByHand(self._capturing.post_roll)
         self._known: dict[object, datetime] = {}
-        self._cameras: dict[UUID, _Camera] = {}
+        self._cameras: dict[UUID, SupervisedCamera] = {}
         self._last_run = LastRun(spool, held_up)
         self._accounted_at: datetime | None = None
         self._changed = asyncio.Event()
@@ -159,7 +108,7 @@ class Cameras:
                 except TimeoutError:
                     pass
         finally:
-            await loop.run_in_executor(self._desk, self._shut_down)
+            await loop.run_in_executor(self._desk, self._stop)
             self._desk.shutdown(wait=False)
 
     async def start_manual(self, camera_id: UUID, duration: timedelta, name: str = "") -> Recording:
@@ -207,23 +156,15 @@ class Cameras:
         config, now = self._config, self._clock.now()
         return [self._state(camera_id, now) for camera_id in camera_streams(config)] if config else []
 
-    def scene_signals(self) -> list[SceneEvent]:
-        """What is wrong with cameras' pictures just now."""
-        return self._scenes.on() if self._scenes is not None else []
-
     def _state(self, camera_id: UUID, now: datetime) -> CameraState:
         camera = self._cameras.get(camera_id)
-        condition, since, reason = CameraCondition.IDLE, now, ""
-        last_footage = None
-        if camera is not None:
-            last_footage = camera.journal.coverage.last_footage
-            if camera.capture is not None:
-                condition, since, reason = camera.capture.state()
-            elif reason := camera.journal.coverage.reason():
-                condition = CameraCondition.STALLED  # due, and not even tried
-        return CameraState(
-            camera_id=camera_id, condition=condition, since=since, reason=reason, last_footage_at=last_footage
-        )
+        if camera is None:
+            return CameraState(camera_id=camera_id, condition=CameraCondition.IDLE, since=now)
+        return camera.state(now)
+
+    def scene_signals(self) -> list[SceneEvent]:
+        """What is wrong with cameras' pictures just now."""
+        return self._workers.scene_signals()
 
     def is_recovered(self) -> bool:
         """Whether what the last run left open is in order."""
@@ -251,12 +192,12 @@ class Cameras:
             read = {stream.camera_id for stream in chosen.streams}
             self.refused = chosen.refused
             for camera_id in set(self._cameras) - read:
-                self._release(camera_id, run_at(runs.get(camera_id, ()), now), now)
+                self._cameras[camera_id].release(run_at(runs.get(camera_id, ()), now), now)
             share = self._capturing.pre_roll_bytes // max(1, len(read))
             for stream in chosen.streams:
                 kept = share_of(self._capturing.pre_roll, share, is_due=stream in due)
                 plan = Plan(runs.get(stream.camera_id, ()), self._known_since, kept, is_due=stream in due)
-                self._keep(stream, plan, now)
+                self._camera(stream.camera_id).keep(stream, plan, now)
             detail = f"The recorder has no room for it: its limit is {self.limit}."
             self._account_missing(runs, read, GapCause.RECORDER_OVERLOADED, detail, now)
             self._account(now)
@@ -281,53 +222,6 @@ class Cameras:
         elif self.trouble and not reason:
             log.info("recording_hindered_no_more", reason=self.trouble)
         self.trouble = reason
-
-    def _keep(self, stream: Stream, plan: Plan, now: datetime) -> None:
-        camera = self._camera(stream.camera_id)
-        if camera.capture is not None and camera.transport is not stream.transport:
-            self._disconnect(camera)
-            camera.journal.coverage.missing(GapCause.CAMERA_UNREACHABLE, "Its transport was changed.")
-        if camera.capture is None:
-            camera.transport = stream.transport
-            camera.capture = Capture(
-                stream.url,
-                camera.journal,
-                plan,
-                policy=self._capturing.policy,
-                transport=stream.transport,
-                open_seconds=self._capturing.open_seconds,
-                read_seconds=self._capturing.read_seconds,
-                reader=self._reader,
-                after=camera.gone,
-            )
-            return
-        camera.capture.plan = plan
-        if camera.capture.url != stream.url:
-            camera.capture.redirect(stream.url)
-        run = camera.journal.run
-        if run is not None:
-            planned = next((planned for planned in plan.runs if planned.key == run.key), None)
-            if planned is None:
-                # Stopped by an operator while the camera is still read, or over while nothing comes.
-                camera.capture.cut()
-                camera.journal.finish(self._status(run))
-            elif planned != run:
-                camera.journal.change(planned)
-        if not plan.is_due:
-            camera.journal.idle(now)
-
-    def _disconnect(self, camera: _Camera) -> None:
-        if camera.capture is not None:
-            camera.capture.stop()
-            camera.gone, camera.capture = camera.capture.gone, None
-
-    def _release(self, camera_id: UUID, run: Run | None, now: datetime) -> None:
-        camera = self._cameras[camera_id]
-        self._disconnect(camera)
-        if camera.journal.run is not None:
-            camera.journal.finish(self._status(camera.journal.run))
-        if run is None:
-            camera.journal.coverage.over(now)
 
     def _account_missing(
         self, runs: dict[UUID, tuple[Run, ...]], admitted: set[UUID], cause: GapCause, detail: str, now: datetime
@@ -373,62 +267,15 @@ class Cameras:
         self._converge()
         return ends_at
 
-    def _camera(self, camera_id: UUID) -> _Camera:
+    def _camera(self, camera_id: UUID) -> SupervisedCamera:
         camera = self._cameras.get(camera_id)
         if camera is None:
-            coverage = Coverage(camera_id, self._spool.gaps, self._spool.segments.last_footage().get(camera_id))
-            journal = Journal(
-                camera_id,
-                self._spool,
-                self._clock,
-                self._sealer,
-                coverage,
-                self._on_change,
-                self._clock_error,
-                self._syncer,
-                self._scenes.tally(camera_id) if self._scenes is not None else None,
-            )
-            camera = self._cameras[camera_id] = _Camera(journal)
+            journal = self._workers.journal(camera_id)
+            camera = self._cameras[camera_id] = SupervisedCamera(journal, self._capturing, self._workers.reader)
         return camera
 
     def _known_since(self, run: Run) -> datetime:
         return self._known.get(run.key, run.start)
 
-    def _status(self, run: Run) -> RecordingStatus:
-        return run.ends_as if self._clock.now() >= run.end else RecordingStatus.STOPPED
-
-    def _shut_down(self) -> None:
-        captures = [camera.capture for camera in self._cameras.values() if camera.capture is not None]
-        if captures:
-            # In parallel: one that waits for its disk must not use up the time of the others.
-            pool = ThreadPoolExecutor(len(captures), "stopping")
-            wait([pool.submit(capture.stop) for capture in captures], timeout=_STOP_SECONDS)
-            pool.shutdown(wait=False)
-        now = self._clock.now()
-        with self._leaving_it_to_the_next_start():
-            for camera in self._cameras.values():
-                camera.journal.finish(
-                    RecordingStatus.STOPPED,
-                    "recorder_stopped",
-                    "The recorder was stopped in the middle of the recording.",
-                )
-                camera.journal.coverage.over(now)
-        if self._reader is not None:
-            self._reader.close()
-        is_sealed = self._sealer.close(_SEAL_SECONDS)
-        self._syncer.close()
-        if self._scenes is not None:
-            self._scenes.close()
-        with self._leaving_it_to_the_next_start():
-            self._last_run.mark_alive(now)
-            if is_sealed:
-                self._last_run.mark_ended()
-        log.info("cameras_stopped", sealed=is_sealed)
-
-    @contextmanager
-    def _leaving_it_to_the_next_start(self) -> Iterator[None]:
-        """What can't be written now isn't accounted for either, so that the next start finds it."""
-        try:
-            yield
-        except DISK_ERRORS as error:
-            log.warning("stopping_not_written", reason=str(disk_failure(error)))
+    def _stop(self) -> None:
+        stop(self._cameras.values(), self._workers, self._last_run, self._clock.now)

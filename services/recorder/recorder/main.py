@@ -21,8 +21,9 @@ from uuid_utils.compat import uuid7
 from camfleet_contract.configuration import RecorderConfig
 from recorder.api import local_api
 from recorder.audio import AudioPolicy
-from recorder.cameras import Cameras, Capturing
+from recorder.cameras import Cameras
 from recorder.capacity import chosen, this_machine
+from recorder.capturing import Capturing
 from recorder.clock import SystemClock
 from recorder.clock_error import ClockError
 from recorder.config import ConfigSync
