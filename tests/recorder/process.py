@@ -5,10 +5,13 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
+
+import httpx
 
 RECORDER = Path(sys.executable).with_name("recorder")
 STOP_SECONDS = 15
@@ -97,3 +100,28 @@ def configuration(url: str, revision: str = "1", *, is_due: bool = True) -> byte
             "schedules": [schedule] if is_due else [],
         }
     ).encode()
+
+
+async def answering(running: RunningRecorder, client: httpx.AsyncClient) -> None:
+    """Waits until the local endpoints answer."""
+    async with asyncio.timeout(20):
+        while running.process.returncode is None:
+            try:
+                await client.get(f"{running.status_url}/health")
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+            else:
+                return
+    raise AssertionError("the recorder ended")
+
+
+async def status_once(
+    running: RunningRecorder, client: httpx.AsyncClient, condition: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
+    """The first `/status` that meets the condition."""
+    async with asyncio.timeout(30):
+        while True:
+            shown: dict[str, Any] = (await client.get(f"{running.status_url}/status")).json()
+            if condition(shown):
+                return shown
+            await asyncio.sleep(0.05)  # another process: there is nothing to wait for

@@ -15,9 +15,8 @@ from camfleet_contract.heartbeats import Heartbeat
 from tests.ports import free_port
 from tests.recorder.control_plane import TOKEN, FakeControlPlane
 from tests.recorder.disks import MisbehavingDisk, misbehaving_disk
-from tests.recorder.process import environment, recorder
+from tests.recorder.process import answering, environment, recorder
 from tests.recorder.rig import always, camera, config
-from tests.recorder.test_program import answering
 
 STOP_SECONDS = 10
 

@@ -4,15 +4,11 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import av
 import httpx
-import pytest
 
 from camera_simulator.server import CameraSimulator
 from camera_simulator.specs import AudioCodec, CameraSpec
@@ -20,22 +16,17 @@ from recorder.spool import Spool
 from tests.ports import free_port
 from tests.recorder.control_plane import TOKEN, FakeControlPlane
 from tests.recorder.gcs import Gcs
-from tests.recorder.process import PASSWORD, RunningRecorder, command, configuration, environment, recorder
+from tests.recorder.process import (
+    PASSWORD,
+    answering,
+    command,
+    configuration,
+    environment,
+    recorder,
+    status_once,
+)
 from tests.recorder.spooled import begun, sealed
 from tests.recorder.waiting import until
-
-
-async def answering(running: RunningRecorder, client: httpx.AsyncClient) -> None:
-    """Waits until the local endpoints answer."""
-    async with asyncio.timeout(20):
-        while running.process.returncode is None:
-            try:
-                await client.get(f"{running.status_url}/health")
-            except httpx.TransportError:
-                await asyncio.sleep(0.05)
-            else:
-                return
-    raise AssertionError("the recorder ended")
 
 
 async def test_from_the_camera_to_the_bucket_and_deleted_only_when_stored(
@@ -65,18 +56,6 @@ async def test_from_the_camera_to_the_bucket_and_deleted_only_when_stored(
     assert {path.name for path in (tmp_path / "base").iterdir()} >= {"recordings", "logs", "cache", "pending_uploads"}
     made = [tmp_path / "base", *(tmp_path / "base").rglob("*")]
     assert not [path for path in made if path.stat().st_mode & 0o077], "footage is private"
-
-
-async def status_once(
-    running: RunningRecorder, client: httpx.AsyncClient, condition: Callable[[dict[str, Any]], bool]
-) -> dict[str, Any]:
-    """The first `/status` that meets the condition."""
-    async with asyncio.timeout(30):
-        while True:
-            shown: dict[str, Any] = (await client.get(f"{running.status_url}/status")).json()
-            if condition(shown):
-                return shown
-            await asyncio.sleep(0.05)  # another process: there is nothing to wait for
 
 
 async def test_it_records_by_its_cached_configuration_and_delivers_everything_later_once(
@@ -241,81 +220,6 @@ async def test_an_upload_that_was_killed_midway_goes_on_after_the_next_start(
         assert await running.stop() == 0
     assert gcs.puts[puts] == "bytes */4194304"
     assert (gcs.opened, gcs.bytes_taken) == (1, 4 * 1024 * 1024)
-
-
-async def test_the_local_endpoints_answer_and_show_no_secret(
-    tmp_path: Path, fake: FakeControlPlane, backend: str, camera_url: str, http_client: httpx.AsyncClient
-) -> None:
-    fake.document = configuration(camera_url, is_due=False)
-    camera_id = json.loads(fake.document)["cameras"][0]["id"]
-    variables = environment(tmp_path, backend, TOKEN, free_port())
-    async with recorder(tmp_path, variables) as running:
-        await answering(running, http_client)
-        await until(lambda: fake.calls.count("GET /config") >= 2)
-        url = running.status_url
-        manual = await http_client.post(f"{url}/manual-record", params={"camera_id": camera_id, "duration_minutes": 5})
-        assert manual.status_code == 200
-        again = await http_client.post(f"{url}/manual-record", params={"camera_id": camera_id, "duration_minutes": 5})
-        assert again.status_code == 409
-        status = (await http_client.get(f"{url}/status")).json()
-        assert status["active_recordings"] == 1
-        assert status["recording_info"][0]["camera_id"] == camera_id
-        assert {"status", "schedules", "cameras", "sync_status", "bucket_status"} <= status.keys()
-        assert (await http_client.post(f"{url}/stop-recording/{camera_id}")).status_code == 200
-        assert (await http_client.post(f"{url}/stop-recording/{camera_id}")).status_code == 404
-        metrics = (await http_client.get(f"{url}/metrics")).text
-        assert "recorder_control_plane_connected 1\n" in metrics
-        pages = [await http_client.get(f"{url}/{page}") for page in ("health", "schedules", "docs", "openapi.json")]
-        assert [page.status_code for page in pages] == [200] * 4
-        assert "://" not in pages[2].text, "the box may have no internet"
-        shown = json.dumps(status) + metrics + "".join(page.text for page in pages)
-        assert PASSWORD not in shown
-        assert TOKEN not in shown
-
-
-@pytest.mark.parametrize(
-    ("path", "parameters"),
-    [
-        ("manual-record", {}),
-        ("manual-record", {"camera_id": "no-uuid", "duration_minutes": "5"}),
-        ("manual-record", {"camera_id": str(uuid4()), "duration_minutes": "5"}),
-        ("manual-record", {"camera_id": str(uuid4()), "duration_minutes": "-1"}),
-        ("manual-record", {"camera_id": str(uuid4()), "duration_minutes": "9" * 400}),
-        ("stop-recording/no-uuid", {}),
-        ("stop-recording/%00", {}),
-    ],
-)
-async def test_bad_input_to_the_local_endpoints_is_refused(
-    idle: RunningRecorder, http_client: httpx.AsyncClient, path: str, parameters: dict[str, str]
-) -> None:
-    answer = await http_client.post(f"{idle.status_url}/{path}", params=parameters)
-    assert 400 <= answer.status_code < 500
-
-
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({"Host": "evil.example"}, 400),
-        ({"Host": "evil.example:8001"}, 400),
-        ({"Origin": "http://evil.example"}, 403),
-        ({"Origin": "null"}, 403),
-        ({"Sec-Fetch-Site": "cross-site"}, 403),
-    ],
-)
-async def test_another_sites_page_can_do_nothing(
-    idle: RunningRecorder, http_client: httpx.AsyncClient, headers: dict[str, str], status: int
-) -> None:
-    answer = await http_client.post(f"{idle.status_url}/stop-recording/{uuid4()}", headers=headers)
-    assert answer.status_code == status
-
-
-@pytest.fixture(scope="module")
-async def idle(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningRecorder]:
-    folder = tmp_path_factory.mktemp("idle")
-    variables = environment(folder, "http://127.0.0.1:9", TOKEN, free_port())
-    async with recorder(folder, variables) as running, httpx.AsyncClient() as client:
-        await answering(running, client)
-        yield running
 
 
 async def test_a_second_recorder_on_one_folder_refuses(

@@ -82,3 +82,9 @@ def aggregate(units: Iterable[bytes], head: bytes) -> bytes:
 
 def prefixed(*units: bytes) -> bytes:
     return b"".join(struct.pack(">I", len(unit)) + unit for unit in units)
+
+
+def pictures(channel: int, count: int, first: int = 0) -> bytes:
+    """Small ones, each a packet."""
+    sender = Sender(channel, sequence=first)
+    return b"".join(sender.packet(b"\x41\x9a", (first + number) * FRAME) for number in range(count))

@@ -1,10 +1,14 @@
 """A camera that answers as it is told, for the oddities that neither simulator nor GStreamer has."""
 
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+
+from recorder.rtsp.session import Session
+from recorder.rtsp.units import AccessUnit
 
 SDP = """v=0
 s=odd
@@ -131,3 +135,12 @@ def _request(head: str) -> Request:
 def _hang_up(connection: socket.socket) -> None:
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
+
+
+def read(session: Session, count: int) -> list[AccessUnit]:
+    """So many access units or more, as they come."""
+    units = session.feed(b"")
+    while len(units) < count:
+        assert select.select([session.socket], [], [], 10)[0]
+        units += session.feed(session.socket.recv(65_536))
+    return units

@@ -9,16 +9,16 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 from starlette.requests import Request
-from wtforms import BooleanField, Form, IntegerField, SelectField, StringField
+from wtforms import Form
 
-from camfleet_contract.cameras import CameraType, RecordedStream, RecordingMode, RecordQuality, RtspTransport
 from control_plane.console import display
 from control_plane.console.contacts import cameras_now
-from control_plane.console.fields import NEEDED, SearchField, SecretField, say_stored, show_chosen
+from control_plane.console.fields import say_stored, show_chosen
 from control_plane.console.filters import ChoiceFilter, ObjectFilter
 from control_plane.console.scenes import noticed
 from control_plane.console.views import lookups
 from control_plane.console.views.base import ConsoleView, identifier
+from control_plane.console.views.camera_form import MODES, SECRETS, SECTIONS, STREAMS, TRANSPORTS, TYPES, CameraForm
 from control_plane.events import Actor
 from control_plane.fleet.cameras import (
     CameraChange,
@@ -30,80 +30,6 @@ from control_plane.fleet.cameras import (
     shown_url,
 )
 from control_plane.models import Camera, Client, ClientCamera, Recording, Schedule, Site
-
-_SECRETS = ("password", "rtsp_url", "rtsp_url_sub")
-_TYPES = {CameraType.RTSP: "RTSP", CameraType.IP: "IP camera", CameraType.WEBCAM: "Webcam"}
-_MODES = {RecordingMode.LOCAL_CLIENT: "By a local recording client", RecordingMode.BACKEND: "By the backend"}
-_TRANSPORTS = {"": "As the recorder is set", RtspTransport.TCP: "TCP", RtspTransport.UDP: "UDP"}
-_STREAMS = {RecordedStream.MAIN: "The main stream", RecordedStream.SUB: "The second stream"}
-
-
-class CameraForm(Form):
-    """A camera."""
-
-    name = StringField("Name", [NEEDED])
-    site_id = SearchField("Site", lookup="site_id", validators=[NEEDED])
-    location = StringField("Location", description="Where it hangs, for people: “gate, east side”.")
-    is_active = BooleanField("Active", default=True, description="An inactive camera is not recorded.")
-    ip_address = StringField("Address", description="IP address or host name, as the recorder reaches it.")
-    port = IntegerField("Port", default=554)
-    rtsp_path = StringField("Path", default="/", description="As in /stream1 or /Streaming/Channels/101.")
-    username = StringField("User name", render_kw={"autocomplete": "off"})
-    password = SecretField("Password", render_kw={"autocomplete": "new-password"})
-    clear_password = BooleanField("Forget the stored password")
-    rtsp_url = SecretField(
-        "Stream URL",
-        render_kw={"autocomplete": "new-password"},
-        description="Only where the stream can't be described by the fields above: it wins over them.",
-    )
-    clear_rtsp_url = BooleanField("Forget the stored URL")
-    rtsp_url_sub = SecretField(
-        "Second stream's URL",
-        render_kw={"autocomplete": "new-password"},
-        description="A smaller picture, where the camera has one. User and password are those above.",
-    )
-    clear_rtsp_url_sub = BooleanField("Forget the stored second URL")
-    rtsp_transport = SelectField(
-        "Transport",
-        choices=[(str(transport), text) for transport, text in _TRANSPORTS.items()],
-        default="",
-        description="TCP, unless the recorder's RTSP_TRANSPORT says otherwise. UDP for cameras that do TCP badly: "
-        "what the network loses is then lost.",
-    )
-    recorded_stream = SelectField(
-        "Stream",
-        choices=[(str(stream), text) for stream, text in _STREAMS.items()],
-        default=str(RecordedStream.MAIN),
-        description="The second stream saves disk and uplink and shows less. It needs its URL above.",
-    )
-    recording_mode = SelectField("Recorded", choices=[(str(mode), text) for mode, text in _MODES.items()])
-    camera_type = SelectField(
-        "Type",
-        choices=[(str(kind), text) for kind, text in _TYPES.items()],
-        default=str(CameraType.RTSP),
-    )
-    record_quality = SelectField(
-        "Quality",
-        choices=[("high", "High"), ("medium", "Medium"), ("low", "Low")],
-        default=str(RecordQuality.MEDIUM),
-        description="For predecessor clients, which re-encode. Current recorders copy the stream as it is.",
-    )
-
-
-_SECTIONS = (
-    ("Camera", "", ("name", "site_id", "location", "is_active")),
-    (
-        "Connection",
-        "The recorder puts the stream's URL together from these.",
-        ("ip_address", "port", "username", "password", "clear_password", "rtsp_path"),
-    ),
-    (
-        "Or a whole URL",
-        "Stored encrypted and never shown again, since it may hold a password.",
-        ("rtsp_url", "clear_rtsp_url", "rtsp_url_sub", "clear_rtsp_url_sub"),
-    ),
-    ("Recording", "", ("recording_mode", "recorded_stream", "rtsp_transport", "camera_type", "record_quality")),
-)
 
 
 class CameraView(ConsoleView, model=Camera):
@@ -163,7 +89,7 @@ class CameraView(ConsoleView, model=Camera):
             "active", "Active", {"yes": "Active", "no": "Inactive"}, lambda value: Camera.is_active == (value == "yes")
         ),
         ChoiceFilter(
-            "mode", "Recorded", {str(k): v for k, v in _MODES.items()}, lambda value: Camera.recording_mode == value
+            "mode", "Recorded", {str(k): v for k, v in MODES.items()}, lambda value: Camera.recording_mode == value
         ),
         ObjectFilter("site", "Site", lambda value: Camera.site_id == value, lambda s, id_: s.get(Site, id_)),
         ObjectFilter(
@@ -175,16 +101,16 @@ class CameraView(ConsoleView, model=Camera):
     )
     column_formatters: ClassVar[Any] = {
         "state": lambda camera, _, request: _state(camera, request),
-        "recording_mode": lambda camera, _: _MODES[camera.recording_mode],
+        "recording_mode": lambda camera, _: MODES[camera.recording_mode],
         "ip_address": lambda camera, _: camera.ip_address or display.nothing(),
         "location": lambda camera, _: camera.location or display.nothing(),
     }
     column_formatters_detail: ClassVar[Any] = column_formatters | {
         "state": lambda camera, _, request: _state_in_full(camera, request),
         "stream": lambda camera, _, request: _stream(request),
-        "recorded_stream": lambda camera, _: _STREAMS[camera.recorded_stream],
-        "rtsp_transport": lambda camera, _: _TRANSPORTS[camera.rtsp_transport or ""],
-        "camera_type": lambda camera, _: _TYPES[camera.camera_type],
+        "recorded_stream": lambda camera, _: STREAMS[camera.recorded_stream],
+        "rtsp_transport": lambda camera, _: TRANSPORTS[camera.rtsp_transport or ""],
+        "camera_type": lambda camera, _: TYPES[camera.camera_type],
         "record_quality": lambda camera, _: camera.record_quality.capitalize(),
         "username": lambda camera, _: camera.username or display.nothing(),
         "created_at": lambda camera, _: display.moment(camera.created_at, camera.site.timezone),
@@ -240,7 +166,7 @@ class CameraView(ConsoleView, model=Camera):
             site = await session.get(Site, site_id) if site_id else None
             stored = await find_camera(session, obj.id) if obj is not None else None
         show_chosen(form, "site_id", [(str(site.id), lookups.site_label(site))] if site else [])
-        for name in _SECRETS:
+        for name in SECRETS:
             if stored is not None and getattr(stored, f"{name}_encrypted"):
                 say_stored(form, name)
             else:
@@ -252,13 +178,13 @@ class CameraView(ConsoleView, model=Camera):
 
     def initial(self, obj: Any) -> dict[str, Any]:
         """The form's values, without any secret."""
-        names = CameraChange.model_fields.keys() - set(_SECRETS)
+        names = CameraChange.model_fields.keys() - set(SECRETS)
         given = {"site_id": str(obj.site_id), "rtsp_transport": obj.rtsp_transport or ""}
         return {name: getattr(obj, name) for name in names} | given
 
     async def form_context(self, request: Request, obj: Any) -> dict[str, Any]:
         """The form's parts."""
-        return {"sections": _SECTIONS}
+        return {"sections": SECTIONS}
 
     async def create(self, session: AsyncSession, form: Form, actor: Actor, request: Request) -> Camera:
         """Make a camera."""
@@ -283,7 +209,7 @@ def _values(form: Form) -> dict[str, Any]:
     values = {name: value for name, value in form.data.items() if name in CameraChange.model_fields}
     values["location"] = values["location"] or None
     values["rtsp_transport"] = values["rtsp_transport"] or None
-    for name in _SECRETS:
+    for name in SECRETS:
         if not values[name]:
             del values[name]
             if form.data.get(f"clear_{name}"):
