@@ -1,16 +1,20 @@
 """A plain camera's stream through our own client and the shared reader."""
 
 import asyncio
+import io
 from contextlib import closing
 
+import av
 import pytest
 from av.packet import Packet
 from av.stream import Stream
 
 from camera_simulator import CameraSimulator, CameraSpec, Kind
-from recorder.errors import StreamEnded
+from recorder.errors import StreamEnded, StreamStalled
 from recorder.plain_stream import PlainStream
 from recorder.reader import Reader
+from tests.recorder.rtsp.packets import FRAME, VIDEO_REPORTS, Sender, frame, pictures
+from tests.recorder.rtsp.scripted import Script, camera
 
 
 async def test_what_came_with_the_cameras_good_bye_is_handed_over() -> None:
@@ -35,3 +39,37 @@ async def test_what_came_with_the_cameras_good_bye_is_handed_over() -> None:
         sent = len(camera.sent(Kind.VIDEO))
     reader.close()
     assert len(packets) == sent
+
+
+REPORT = frame(VIDEO_REPORTS, bytes.fromhex("80c80006") + bytes(24))
+
+
+def keyframe() -> bytes:
+    """A picture that can be decoded, and the beginning of the next."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="h264") as output:
+        track = output.add_stream("libx264", rate=25, options={"tune": "zerolatency"})
+        track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
+        output.mux(track.encode(av.VideoFrame(64, 48, "yuv420p")))
+        output.mux(track.encode(None))
+    sender = Sender(sequence=0)
+    units = [unit.rstrip(b"\0") for unit in file.getvalue().split(b"\0\0\1") if unit.strip(b"\0")]
+    return b"".join(sender.packet(unit, 0) for unit in units) + sender.packet(b"\x41\x9a", FRAME)
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", pictures(0, 2), keyframe()], ids=["nothing", "no keyframe", "while it is recorded"]
+)
+def test_a_camera_that_goes_on_talking_and_sends_no_picture_is_a_stall(begun: bytes) -> None:
+    reader = Reader()
+
+    def watch(url: str) -> None:
+        opened = PlainStream.open(
+            url, reader, with_audio=False, open_seconds=10, read_seconds=0.5, is_wanted=lambda: True
+        )
+        with closing(opened) as stream:
+            stream.read(lambda packet, arrival: True, lambda: True)
+
+    with camera(Script(after_play=begun, chatter=REPORT)) as url, pytest.raises(StreamStalled, match="neither"):
+        watch(url)
+    reader.close()

@@ -1,11 +1,13 @@
 """How long a camera that failed is left alone, and how its return is noticed."""
 
 import asyncio
+import os
+import resource
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
 import pytest
@@ -108,6 +110,24 @@ async def test_a_camera_that_accepts_and_says_nothing_is_asked_again_and_noticed
         with closing(again):
             again.sendall(ANSWER)
             assert await asyncio.wait_for(task, 5)
+
+
+async def test_a_camera_is_noticed_also_where_a_thousand_files_are_open(door: Door) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as opened:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(limits[0], 1500), limits[1]))
+        opened.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        descriptor = 0
+        while descriptor < 1100:
+            descriptor = os.open(os.devnull, os.O_RDONLY)
+            opened.callback(os.close, descriptor)
+        with waiting(door.url, 0.1) as (task, _):
+            connection, _ = await door.knocked()
+            connection.close()
+            connection, _ = await door.knocked()
+            with closing(connection):
+                connection.sendall(ANSWER)
+                assert await asyncio.wait_for(task, 5)
 
 
 async def test_a_camera_that_was_there_all_along_is_left_alone_for_the_whole_wait(door: Door) -> None:

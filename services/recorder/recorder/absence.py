@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 _LOOK_SECONDS = 1.0
 """Between two looks, and for what counts as prompt."""
-_WAKE_SECONDS = 0.25
+_WAKE_MILLISECONDS = 250
 """How soon a look ends when nobody wants to know any more."""
 _HOLD_SECONDS = 2.0
 """A connection that was accepted and not answered is given up after this long: its camera may have lost power since."""
@@ -81,7 +81,9 @@ class _Look:
 
     def _answers(self, connection: socket.socket, until: float, wake: threading.Event) -> bool:
         connection.sendall(self._request)
+        answer = select.poll()  # select itself knows no descriptor beyond 1023
+        answer.register(connection, select.POLLIN)
         while time.monotonic() < until and not wake.is_set():
-            if select.select([connection], [], [], _WAKE_SECONDS)[0]:
+            if answer.poll(_WAKE_MILLISECONDS):
                 return bool(connection.recv(1))
         return False

@@ -120,7 +120,13 @@ class Capture:
         try:
             if after is not None and not after.wait(_LEAVING_SECONDS):
                 log.warning("camera_still_connected", camera_id=str(self._journal.camera_id))
-            self._run()
+            while not self._stopping.is_set():
+                try:
+                    self._run()
+                except Exception:
+                    # Not even telling what failed may end this for good: nobody would read the camera any more.
+                    log.exception("camera_thread_failed", camera_id=str(self._journal.camera_id))
+                    self._wake.wait(LAST_RETRY_SECONDS)
         finally:
             self.gone.set()
 
@@ -234,11 +240,14 @@ class Capture:
 
     def _begin_due_run(self) -> None:
         """A recording that is due exists, and fails visibly, also when the camera gives nothing."""
-        run = self.plan.at(self._journal.clock.now())
+        plan = self.plan
+        run = plan.at(self._journal.clock.now())
         if run is None:
             return
         try:
-            self._journal.begin(run, self.plan.known_since(run))
+            with self._lock:
+                if not self._stopping.is_set():  # else it was finished, and nobody would finish it again
+                    self._journal.begin(run, plan.known_since(run))
         except sqlite3.Error as error:
             # The failure itself is told by its camera's condition; the recording begins when rows can be written.
             log.debug("recording_not_begun", camera_id=str(self._journal.camera_id), reason=str(error))

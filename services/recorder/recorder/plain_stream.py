@@ -101,6 +101,8 @@ class PlainStream:
             units = self._session.feed(data)
             is_wanted = all(feed(self._packet(self._live(unit, arrival)), arrival) for unit in units)
             self._session.keep_alive(arrival)  # after the packets: it tells, too, that these were the last
+            if not units:
+                self._liveness.neither(arrival)
             return is_wanted
 
         self._line = Line(self._session.socket, receive, self._read_seconds)
@@ -143,9 +145,12 @@ class PlainStream:
             raise StreamEnded(f"The stream broke off: {error.strerror or type(error).__name__}") from None
         if not data:
             raise StreamEnded("The camera ended the stream.")
-        for unit in self._session.feed(data):
+        units = self._session.feed(data)
+        for unit in units:
             yield self._live(unit, arrival), arrival
         self._session.keep_alive(arrival)
+        if not units:
+            self._liveness.neither(arrival)
 
     def _live(self, unit: AccessUnit, arrival: float) -> AccessUnit:
         if unit.is_video:

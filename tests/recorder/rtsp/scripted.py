@@ -40,6 +40,8 @@ class Script:
 
     answers: dict[str, Callable[[Request], bytes | None]] = field(default_factory=dict)
     after_play: bytes = b""
+    chatter: bytes = b""
+    """Sent a hundred times from then on, ten times a second."""
     requests: list[Request] = field(default_factory=list)
     raw: bytes = b""
 
@@ -96,11 +98,9 @@ def camera(script: Script) -> Iterator[str]:
 
 def _converse(connection: socket.socket, script: Script) -> None:
     data = b""
+    chatter = [script.chatter] * 100 if script.chatter else []
     while True:
-        try:
-            came = connection.recv(4096)
-        except OSError:
-            return
+        came = _received(connection, chatter)
         if not came:
             return
         data += came
@@ -119,10 +119,30 @@ def _converse(connection: socket.socket, script: Script) -> None:
             answer = script.answer(request)
             if answer is None:
                 return
-            try:
-                connection.sendall(answer + (script.after_play if request.method == "PLAY" else b""))
-            except OSError:
+            if not _is_taken(connection, answer + (script.after_play if request.method == "PLAY" else b"")):
                 return
+            if request.method == "PLAY" and chatter:
+                connection.settimeout(0.1)
+
+
+def _received(connection: socket.socket, chatter: list[bytes]) -> bytes:
+    """What comes next; nothing at the end."""
+    while True:
+        try:
+            return connection.recv(4096)
+        except TimeoutError:
+            if not (chatter and _is_taken(connection, chatter.pop())):
+                return b""
+        except OSError:
+            return b""
+
+
+def _is_taken(connection: socket.socket, data: bytes) -> bool:
+    try:
+        connection.sendall(data)
+    except OSError:
+        return False
+    return True
 
 
 def _request(head: str) -> Request:
