@@ -113,10 +113,13 @@ class Take:
         if self._ended:
             return
         self._ended = True
-        if self._writer is None and self._preroll and (run := self._kept_run(plan)) is not None:
-            self._open(run, plan)  # it broke off sooner than sound or a good stamp came
-        self._seal(None)
-        self._preroll.clear()
+        try:
+            if self._writer is None and self._preroll and (run := self._kept_run(plan)) is not None:
+                self._open(run, plan)  # it broke off sooner than sound or a good stamp came
+        finally:
+            # Also what a disk refused midway: nobody comes back for it.
+            self._seal(None)
+            self._preroll.clear()
 
     def _look_at_sets(self, keyframe: "Packet[Stream]", plan: Plan) -> None:
         sets = parameter_sets(keyframe, self._codec)
