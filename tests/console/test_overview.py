@@ -124,9 +124,12 @@ async def test_an_open_recording_of_a_camera_that_is_not_there_is_no_footage(
     await contact(services, continuous, datetime.now(UTC), cameras=[state])
     await recording_of(services, continuous)
     assert list((await look(services)).missing) == [continuous.camera]
-    assert condition in text_of(await admin.get("/"))
+    page = text_of(await admin.get("/"))
+    assert condition in page
+    assert "0 cameras recording" in page
     await contact(services, continuous, datetime.now(UTC), cameras=[state | {"condition": "recording"}])
     assert (await look(services)).missing == {}
+    assert "1 cameras recording" in text_of(await admin.get("/"))
 
 
 async def test_a_camera_behind_a_silent_recorder_is_missed_and_says_why(

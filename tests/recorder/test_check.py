@@ -66,5 +66,6 @@ async def test_check_names_a_camera_with_a_wrong_password(
     fake.document = configuration(camera_url.replace(PASSWORD, "wr0ng-pass"))
     code, out, errors = await command(tmp_path, environment(tmp_path, backend, TOKEN, free_port()), "check")
     assert code == 1
-    assert "✗ camera Yard:" in out
+    assert "✗ camera Yard: The camera refused user or password" in out
+    assert "Correct them before the camera locks the account." in out
     assert "wr0ng-pass" not in out + errors

@@ -1,6 +1,7 @@
 """A camera that is away, refuses or hangs is come back to: once per stream, and never so that it locks the account."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from structlog.testing import capture_logs
@@ -46,6 +47,29 @@ async def test_a_camera_that_serves_no_further_client_is_refusing_and_recorded_w
             assert cameras.states()[0].since > refused.since
             assert cameras.states()[0].reason == ""
     assert GapCause.CAMERA_REFUSED in {gap.cause for gap in spool.gaps.to_report(datetime.now(UTC))}
+
+
+async def test_the_log_names_the_camera_once_when_it_fails_and_once_when_it_is_back(spool: Spool) -> None:
+    async with CameraSimulator([PLAIN], port=0) as simulator:
+        simulated = simulator.camera("yard")
+        cameras = Cameras(spool, capturing=QUICK)
+        cameras.apply(config(always(camera(simulator.url("yard"), "Loading bay"))))
+        with capture_logs() as logs:
+            async with running(cameras):
+                await until(lambda: condition(cameras) is CameraCondition.RECORDING)
+                simulated.stall()
+                # The first saw the pictures stop, the others saw none at all: the same trouble.
+                await simulated.wait_for_request("PLAY", 200, count=4)
+                simulated.resume()
+                await until(lambda: "camera_recovered" in [entry["event"] for entry in logs])
+    told = [entry for entry in logs if entry["event"] in {"camera_failed", "camera_recovered"}]
+    assert {entry["camera"] for entry in told} == {"Loading bay"}
+    assert all(one.get("kind") != next_one.get("kind") for one, next_one in pairwise(told)), "the same is told once"
+    stalled = next(entry for entry in told if entry.get("kind") == "StreamStalled")
+    assert "restart the camera" in stalled["advice"]
+    recovered = told[-1]
+    assert (recovered["condition"], recovered["was"]) == ("recording", told[-2]["reason"])
+    assert recovered["seconds"] > 0
 
 
 async def test_a_corrected_password_is_tried_at_once_and_the_wrong_one_never_again(spool: Spool) -> None:

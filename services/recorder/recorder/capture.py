@@ -41,6 +41,7 @@ class Capture:
         journal: Journal,
         plan: Plan,
         *,
+        name: str = "",
         policy: AudioPolicy = AudioPolicy.COPY,
         transport: Transport = Transport.TCP,
         open_seconds: float = OPEN_SECONDS,
@@ -54,6 +55,8 @@ class Capture:
         """
         self.plan = plan
         """May be replaced at any time, by any thread."""
+        self.name = name
+        """The camera's, for the log. May be replaced likewise."""
         self.gone = threading.Event()
         """Set when nothing is connected any more and never will be."""
         self._url = url
@@ -72,6 +75,9 @@ class Capture:
         self._since = journal.clock.now()
         self._became = journal.clock.monotonic()
         self._reason = ""
+        self._told = ""
+        """The failure that the log has; empty once the camera is at ease again."""
+        self._failing_since = 0.0
         # A daemon: libav may sit in a read for seconds, after the segment has long been sealed from outside.
         self._thread = threading.Thread(
             target=self._live, args=(after,), name=f"camera-{journal.camera_id}", daemon=True
@@ -119,13 +125,13 @@ class Capture:
     def _live(self, after: threading.Event | None) -> None:
         try:
             if after is not None and not after.wait(_LEAVING_SECONDS):
-                log.warning("camera_still_connected", camera_id=str(self._journal.camera_id))
+                log.warning("camera_still_connected", **self._whom())
             while not self._stopping.is_set():
                 try:
                     self._run()
                 except Exception:
                     # Not even telling what failed may end this for good: nobody would read the camera any more.
-                    log.exception("camera_thread_failed", camera_id=str(self._journal.camera_id))
+                    log.exception("camera_thread_failed", **self._whom())
                     self._wake.wait(LAST_RETRY_SECONDS)
         finally:
             self.gone.set()
@@ -138,6 +144,7 @@ class Capture:
             if url != self._url:
                 failures, url = 0, self._url
                 self._journal.coverage.missing(GapCause.CAMERA_UNREACHABLE, "Its address was changed.")
+                self._told = ""
                 self._become(CameraCondition.CONNECTING, "")
             try:
                 self._run_once(url)
@@ -148,7 +155,7 @@ class Capture:
                 failure = error
             except Exception as error:
                 # Whatever one camera brings about must not stop the others.
-                log.exception("camera_run_failed", camera_id=str(self._journal.camera_id))
+                log.exception("camera_run_failed", **self._whom())
                 failure = error
             if self._stopping.is_set():
                 return
@@ -232,9 +239,12 @@ class Capture:
         error = failure if isinstance(failure, CameraError) else CameraError("The recorder failed; see its log.")
         self._begin_due_run()
         self._journal.failed(error)
-        if (self._condition, self._reason) != (error.condition, str(error)):
+        if not self._told:
+            self._failing_since = self._journal.clock.monotonic()
+        if self._told != str(error):
+            self._told = str(error)
             log.warning(
-                "camera_failed", camera_id=str(self._journal.camera_id), kind=type(error).__name__, reason=str(error)
+                "camera_failed", **self._whom(), kind=type(error).__name__, reason=str(error), advice=error.advice
             )
         self._become(error.condition, str(error))
 
@@ -256,6 +266,13 @@ class Capture:
         if condition is not self._condition:
             self._since, self._became = self._journal.clock.now(), self._journal.clock.monotonic()
         self._condition, self._reason = condition, reason
+        if self._told and condition in _AT_EASE:
+            seconds = round(self._journal.clock.monotonic() - self._failing_since, 1)
+            log.info("camera_recovered", **self._whom(), condition=str(condition), seconds=seconds, was=self._told)
+            self._told = ""
+
+    def _whom(self) -> dict[str, str]:
+        return {"camera": self.name, "camera_id": str(self._journal.camera_id)}
 
 
 def _flowing(take: Take, plan: Plan, condition: CameraCondition) -> CameraCondition:

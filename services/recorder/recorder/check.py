@@ -13,7 +13,7 @@ from camfleet_contract.configuration import RecorderConfig
 from recorder.clock import SystemClock
 from recorder.config import put_together, read_config
 from recorder.control_plane import ControlPlane, connected
-from recorder.errors import CallRefused, RecorderError, SpoolError, StreamStalled
+from recorder.errors import CallRefused, CameraError, RecorderError, SpoolError
 from recorder.link import Link
 from recorder.local_server import listening
 from recorder.retention import Reserve, disk_space
@@ -62,6 +62,8 @@ async def findings(settings: Settings, *, with_cameras: bool = True) -> AsyncIte
 async def _step(step: str, attempt: Callable[[], Awaitable[str]]) -> Finding:
     try:
         return Finding(step, True, await attempt())
+    except CameraError as error:
+        return Finding(step, False, f"{str(error).rstrip('.')}. {error.advice}".rstrip())
     except RecorderError as error:
         return Finding(step, False, str(error))
 
@@ -160,7 +162,7 @@ async def _camera(stream: Stream) -> str:
         async with asyncio.timeout(CAMERA_SECONDS + 30):
             return await asyncio.to_thread(_keyframe, stream.url, stream.transport)
     except TimeoutError:
-        raise StreamStalled("It neither answers nor fails: restart the camera.") from None
+        raise CameraError("It neither answers nor fails: restart the camera.") from None
 
 
 def _keyframe(url: str, transport: Transport) -> str:
@@ -174,7 +176,7 @@ def _keyframe(url: str, transport: Transport) -> str:
                 size = f"{stream.video.codec_context.width}x{stream.video.codec_context.height}"
                 return f"{stream.codec} {size}{sound}, a keyframe after {clock.monotonic() - opened:.1f} s"
             if clock.monotonic() - opened > CAMERA_SECONDS:
-                raise StreamStalled(f"No keyframe in {CAMERA_SECONDS:.0f} s: shorten its keyframe distance.")
+                raise CameraError(f"No keyframe in {CAMERA_SECONDS:.0f} s: shorten its keyframe distance.")
     finally:
         stream.close()
-    raise StreamStalled("The stream ended before a keyframe.")
+    raise CameraError("The stream ended before a keyframe.")

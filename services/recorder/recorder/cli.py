@@ -54,8 +54,9 @@ def main(
 def run(env_file: EnvFile = Path(".env")) -> None:
     """Record, upload and report until SIGTERM or Ctrl-C, which seals what is open and ends within 10 seconds.
 
-    Exit codes: 0 stopped in order, 1 crashed (the service manager should restart it), 2 bad settings,
-    3 the data folder's path can't be used or another recorder has it, 4 the port of the status pages is taken.
+    Exit codes: 0 stopped in order, 1 crashed (let the service manager restart
+    it), 2 bad settings, 3 the data folder's path can't be used or another
+    recorder has it, 4 the port of the status pages is taken.
     """
     settings = _settings(env_file)
     give_back_what_is_freed()

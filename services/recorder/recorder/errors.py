@@ -15,21 +15,28 @@ class CameraError(RecorderError):
 
     cause: ClassVar[GapCause] = GapCause.CAMERA_UNREACHABLE
     condition: ClassVar[CameraCondition] = CameraCondition.UNREACHABLE
+    advice: ClassVar[str] = ""
+    """What somebody at the site can do about it, where the text itself doesn't say."""
 
 
 class CameraUnreachable(CameraError):
-    """No connection, or no answer: check power, cable, address and port."""
+    """No connection, or no answer."""
+
+    advice = "Check power, cable, address and port."
 
 
 class CameraRefused(CameraError):
-    """The camera answered and said no: check user, password and path, and how many clients it allows."""
+    """The camera answered and said no."""
 
     cause = GapCause.CAMERA_REFUSED
     condition = CameraCondition.REFUSED
+    advice = "Check user, password and path, and how many clients it allows."
 
 
 class PasswordRefused(CameraRefused):
-    """User or password is wrong: correct it before the camera locks the account."""
+    """User or password is wrong."""
+
+    advice = "Correct them before the camera locks the account."
 
 
 class StreamStalled(CameraError):
@@ -37,6 +44,7 @@ class StreamStalled(CameraError):
 
     cause = GapCause.STREAM_STALLED
     condition = CameraCondition.STALLED
+    advice = "Where that lasts, restart the camera and check the network."
 
 
 class StreamEnded(CameraError):

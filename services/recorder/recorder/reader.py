@@ -156,7 +156,9 @@ class Reader:
             silent = now - line.heard_at
             if silent <= line.silence_seconds:
                 return False
-            data: bytes | CameraError = StreamStalled(f"The camera has sent nothing for {silent:.0f} s.")
+            data: bytes | CameraError = StreamStalled(
+                f"The camera has sent nothing for {line.silence_seconds:.0f} s or more."
+            )
         except OSError as error:
             data = StreamEnded(f"The stream broke off: {error.strerror or type(error).__name__}")
         else:

@@ -26,9 +26,9 @@ class SiteHolds:
     def release(self, recording_id: UUID) -> str:
         """Let the rules have it again; says what that means. NotHeld."""
         if not self.spool.holds.release(recording_id, HoldOrigin.SITE):
-            held = self._is_held(recording_id)
-            reason = "by the control plane: release it in the console" if held else "by nobody"
-            raise NotHeld(f"Recording {recording_id} is not held by the site, but {reason}.")
+            if self._is_held(recording_id):
+                raise NotHeld(f"The control plane holds recording {recording_id}: release it in the console.")
+            raise NotHeld(f"Nobody holds recording {recording_id}.")
         self.on_release()
         return "The control plane still holds it" if self._is_held(recording_id) else "The rules of retention apply"
 

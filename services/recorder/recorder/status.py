@@ -101,9 +101,16 @@ class Status:
                 "reason": link.reason or None,
                 "last_contact": link.last_contact,
             },
-            "camera_states": [state.model_dump(mode="json") for state in vitals.cameras],
+            "camera_states": [
+                {"camera_name": names.get(state.camera_id), **state.model_dump(mode="json")} for state in vitals.cameras
+            ],
             "scene_signals": [
-                {"camera_id": event.camera_id, "signal": event.kind, "since": event.begin}
+                {
+                    "camera_name": names.get(event.camera_id),
+                    "camera_id": event.camera_id,
+                    "signal": event.kind,
+                    "since": event.begin,
+                }
                 for event in self.cameras.scene_signals()
             ],
             "backlog": vitals.backlog.model_dump(mode="json"),

@@ -54,6 +54,7 @@ class SupervisedCamera:
                 stream.url,
                 self.journal,
                 plan,
+                name=stream.name,
                 policy=self._capturing.policy,
                 transport=stream.transport,
                 open_seconds=self._capturing.open_seconds,
@@ -62,7 +63,7 @@ class SupervisedCamera:
                 after=self._gone,
             )
             return
-        self.capture.plan = plan
+        self.capture.plan, self.capture.name = plan, stream.name
         if self.capture.url != stream.url:
             self.capture.redirect(stream.url)
         run = self.journal.run

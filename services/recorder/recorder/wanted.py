@@ -1,7 +1,7 @@
 """What should be recorded when: pure rules over the configuration and a moment passed in."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -26,6 +26,8 @@ class Stream:
     camera_id: UUID
     url: str
     transport: RtspTransport = RtspTransport.TCP
+    name: str = field(default="", compare=False)
+    """The camera's, for a person."""
 
     def __repr__(self) -> str:
         return f"Stream(camera_id={self.camera_id})"  # the URL holds a password
@@ -124,9 +126,12 @@ def camera_streams(config: RecorderConfig, transport: RtspTransport = RtspTransp
 
     `transport` is that of cameras that have none of their own.
     """
-    due = {camera.id: Stream(camera.id, camera.rtsp_url, transport) for camera in (s.camera for s in config.schedules)}
+    due = {
+        camera.id: Stream(camera.id, camera.rtsp_url, transport, camera.name)
+        for camera in (schedule.camera for schedule in config.schedules)
+    }
     return due | {
-        camera.id: Stream(camera.id, camera.recorded_url, camera.rtsp_transport or transport)
+        camera.id: Stream(camera.id, camera.recorded_url, camera.rtsp_transport or transport, camera.name)
         for camera in config.cameras
     }
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from camfleet_contract.recordings import RecordingStatus
-from control_plane.console.contacts import OPEN, ToldProblem, one_of, problems_of
+from control_plane.console.contacts import OPEN, ToldProblem, cameras_now, one_of, problems_of
 from control_plane.console.due import due_cameras
 from control_plane.console.gaps import Stretch, alarming
 from control_plane.fleet.contact import ONLINE_WITHIN
@@ -91,8 +91,9 @@ async def _troubled(session: AsyncSession, now: datetime) -> list[tuple[Client, 
 
 
 async def _cameras(session: AsyncSession, now: datetime) -> dict[str, Any]:
-    recording = await session.scalar(
-        select(func.count(Recording.camera_id.distinct()))
+    begun = await session.scalars(
+        select(Recording.camera_id)
+        .distinct()
         .join(ClientContact, ClientContact.client_id == Recording.client_id)
         .where(
             # As the index of open recordings is declared, or it is not used.
@@ -101,6 +102,8 @@ async def _cameras(session: AsyncSession, now: datetime) -> dict[str, Any]:
             ClientContact.last_contact_at >= now - ONLINE_WITHIN,
         )
     )
+    # A recording stays open while its camera is unreachable.
+    states = await cameras_now(session, set(begun))
     total = await session.scalar(select(func.count()).select_from(Camera).where(Camera.is_active))
     due = await due_cameras(session, now)
     missing = due.missing if due else {}
@@ -113,7 +116,7 @@ async def _cameras(session: AsyncSession, now: datetime) -> dict[str, Any]:
     )
     return {
         "total": total,
-        "recording": recording,
+        "recording": sum(state.is_seen_recording(now) for state in states.values()),
         "due": due.count if due else None,
         "missing_count": len(missing),
         "missing": [(camera, missing[camera.id].shown(now)) for camera in shown],
