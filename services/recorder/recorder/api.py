@@ -68,7 +68,7 @@ def _app(allowed_hosts: tuple[str, ...], version: str) -> FastAPI:
     app = FastAPIOffline(
         title="camfleet recorder",
         version=version,
-        description="What this recorder does, and manual recordings. Nothing here shows a credential.",
+        description="What this recorder does, manual recordings, and holds. Nothing here shows a credential.",
         redoc_url=None,
     )
     app.add_middleware(SameOriginOnly)
@@ -130,7 +130,7 @@ def _recording(cameras: Cameras) -> APIRouter:
         """A manual recording goes on for POST_ROLL_SECONDS; a second call ends it at once."""
         ends_at = await cameras.stop_recording(camera_id)
         if ends_at is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND, "This camera records nothing now")
+            raise HTTPException(HTTPStatus.NOT_FOUND, "Nothing is recorded of this camera now.")
         return {"message": "Recording stopped", "camera_id": str(camera_id), "ends_at": ends_at.isoformat()}
 
     return router

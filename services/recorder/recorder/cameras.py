@@ -117,7 +117,7 @@ class Cameras:
         if config is None or camera_id not in camera_streams(config):
             raise UnknownCamera(f"No camera {camera_id} is assigned to this recorder.")
         if any(recording.camera_id == camera_id for recording in self.active()):
-            raise AlreadyRecording("The camera is being recorded.")
+            raise AlreadyRecording("A recording of this camera is on already: stop that first, or let it end.")
         now = self._clock.now()
         run = Run(camera_id, None, now, name or "Manual recording", now, now + duration, config.segment_seconds)
         try:

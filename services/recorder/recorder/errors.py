@@ -87,7 +87,7 @@ class UnknownCamera(RecorderError):
 
 
 class AlreadyRecording(RecorderError):
-    """The camera is being recorded: stop that first."""
+    """A recording of the camera is on: stop that first."""
 
 
 class NoRoom(RecorderError):
