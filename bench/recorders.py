@@ -105,14 +105,7 @@ async def _started(
 
 async def _record_all(chief: Operator, camera_ids: list[str]) -> None:
     for camera_id in camera_ids:
-        await chief.create(
-            "schedules",
-            camera_id=camera_id,
-            name="Always",
-            schedule_type="continuous",
-            start_time="00:00:00",
-            end_time="00:00:00",
-        )
+        await chief.record_always(camera_id)
 
 
 async def _until_recording(url: str, cameras: int, recorder: Child) -> None:

@@ -67,6 +67,19 @@ class Operator:
         made = await self.create("schedules", camera_id=camera_id, name=name, segment_seconds=10, **fields)
         return DemoSchedule(made["id"], ScheduleRule.model_validate(made), timezone, datetime.now(UTC))
 
+    async def record_always(self, camera_id: str, **fields: Any) -> str:
+        """Record a camera from now on; the schedule's id."""
+        made = await self.create(
+            "schedules",
+            camera_id=camera_id,
+            name="Always",
+            schedule_type="continuous",
+            start_time="00:00:00",
+            end_time="00:00:00",
+            **fields,
+        )
+        return str(made["id"])
+
     async def segments(self, camera_id: str, since: datetime) -> list[JSON]:
         """Every segment that the control plane knows of a camera's recordings."""
         # A recording that was going on before `since` may hold footage of it.

@@ -54,16 +54,7 @@ class Site:
     async def record_always(self, segment_seconds: int) -> None:
         """Every camera, from now on."""
         for camera in self.cameras:
-            made = await self.chief.create(
-                "schedules",
-                camera_id=camera.id,
-                name="Always",
-                schedule_type="continuous",
-                start_time="00:00:00",
-                end_time="00:00:00",
-                segment_seconds=segment_seconds,
-            )
-            self.schedules.append(made["id"])
+            self.schedules.append(await self.chief.record_always(camera.id, segment_seconds=segment_seconds))
 
     async def record_no_more(self) -> None:
         """Ends every schedule."""

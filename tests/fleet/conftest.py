@@ -77,16 +77,7 @@ class Fleet:
 
     async def record(self, segment_seconds: int) -> str:
         """Record the camera from now on; return the schedule's id."""
-        schedule = await self.chief.create(
-            "schedules",
-            camera_id=self.camera_id,
-            name="Always",
-            schedule_type="continuous",
-            start_time="00:00:00",
-            end_time="00:00:00",
-            segment_seconds=segment_seconds,
-        )
-        return str(schedule["id"])
+        return await self.chief.record_always(self.camera_id, segment_seconds=segment_seconds)
 
 
 @pytest_asyncio.fixture
