@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import threading
 from contextlib import closing
 
 import av
@@ -72,4 +73,21 @@ def test_a_camera_that_goes_on_talking_and_sends_no_picture_is_a_stall(begun: by
 
     with camera(Script(after_play=begun, chatter=REPORT)) as url, pytest.raises(StreamStalled, match="neither"):
         watch(url)
+    reader.close()
+
+
+def test_who_is_let_go_while_pictures_come_waits_for_no_keyframe() -> None:
+    reader, playing = Reader(), threading.Event()
+    with camera(Script(after_play=pictures(0, 3), chatter=pictures(0, 3))) as url:
+        with pytest.raises(StreamEnded, match="Nobody wants"):
+            PlainStream.open(
+                url,
+                reader,
+                with_audio=False,
+                open_seconds=10,
+                read_seconds=10,
+                is_wanted=lambda: not playing.is_set(),
+                on_playing=playing.set,
+            )
+        assert playing.is_set()
     reader.close()

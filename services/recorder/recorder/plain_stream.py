@@ -133,10 +133,12 @@ class PlainStream:
     def _units(self) -> Iterator[tuple[AccessUnit, float]]:
         """The next that come, on the thread that calls. StreamEnded, also when nobody wants them any more."""
         silent_since = time.monotonic()
-        while not self._poll.poll(_LOOK_MILLISECONDS):
-            if not self._is_wanted():
+        is_there = False
+        while not is_there:
+            if not self._is_wanted():  # asked also while something comes: the first keyframe may be a minute away
                 raise StreamEnded("Nobody wants the stream any more.")
-            if time.monotonic() - silent_since > self._read_seconds:
+            is_there = bool(self._poll.poll(_LOOK_MILLISECONDS))
+            if not is_there and time.monotonic() - silent_since > self._read_seconds:
                 raise StreamStalled(f"The camera has sent nothing for {self._read_seconds:.0f} s or more.")
         arrival = time.monotonic()
         try:
