@@ -13,11 +13,13 @@ from typing import Any, TypeVar
 
 import httpx
 
+from tests.children import bound
+
 COMMANDS = Path(sys.executable).parent
 Answer = TypeVar("Answer")
 
 
-async def until(what: str, question: Callable[[], Awaitable[Answer | None]], *, seconds: float = 30.0) -> Answer:
+async def until(what: str, question: Callable[[], Awaitable[Answer | None]], *, seconds: float = 90.0) -> Answer:
     """Ask until there is an answer that is not empty, and return it."""
     limit = time.monotonic() + seconds
     while True:
@@ -65,8 +67,7 @@ class Service:
         """Start it and wait until it is healthy."""
         with self._log_file.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                COMMANDS / self.command[0],
-                *self.command[1:],
+                *bound(COMMANDS / self.command[0], *self.command[1:]),
                 env={"PATH": os.environ["PATH"]} | self.env,
                 cwd=self.folder,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -95,7 +96,7 @@ class Service:
             return 0
         if process.returncode is None:
             process.send_signal(number)
-        return await asyncio.wait_for(process.wait(), 20)
+        return await asyncio.wait_for(process.wait(), 60)
 
     async def _is_healthy(self) -> bool:
         assert self._process is not None

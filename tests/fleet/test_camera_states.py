@@ -15,27 +15,35 @@ from tests.console.visitor import PASSWORD, Visitor, text_of
 from tests.fleet.conftest import Fleet
 from tests.fleet.processes import moment, until
 
+REASONS = {
+    "recording": "",
+    "stalled": "has sent nothing",
+    "unreachable": " not answer ",
+    "refused": "refused user or password",
+}
+
 
 async def told(fleet: Fleet, condition: str, visitor: Visitor) -> dict[str, Any] | None:
-    """The camera's state once all three say this; they may each be a heartbeat behind the other."""
-    (own,) = (await fleet.recorder.status())["camera_states"]
-    if own["condition"] != condition:
+    """The camera's state once all three say this; they may each be a heartbeat behind the other.
+
+    A recorder that has just started knows of no camera yet, and the control plane of no recorder.
+    """
+    own = next(iter((await fleet.recorder.status())["camera_states"]), None)
+    rows = await fleet.rows("SELECT heartbeat -> 'cameras' -> 0 AS state FROM client_contacts")
+    if own is None or not rows or own["condition"] != condition or REASONS[condition] not in own["reason"]:
         return None
-    (row,) = await fleet.rows("SELECT heartbeat -> 'cameras' -> 0 AS state FROM client_contacts")
-    reported = json.loads(row["state"] or "{}")
-    facts = ("condition", "since", "reason")
-    if any(own[fact] != reported.get(fact) for fact in facts):
+    reported = json.loads(rows[0]["state"] or "{}")
+    if any(own[fact] != reported.get(fact) for fact in ("condition", "since", "reason")):
         return None
     listed = text_of(await visitor.get("/camera/list"))
     detail = await visitor.get(f"/camera/details/{fleet.camera_id}")
-    assert condition in listed, listed
-    assert condition in text_of(detail)
-    assert own["reason"] in html.unescape(detail.text)
     assert "s3cret" not in detail.text + json.dumps(own)
-    return dict(own)
+    # By now a heartbeat may have told of the next state: then all are asked again.
+    is_shown = condition in listed and condition in text_of(detail) and own["reason"] in html.unescape(detail.text)
+    return dict(own) if is_shown else None
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_a_cameras_state_is_the_same_on_the_recorder_in_the_heartbeat_and_in_the_console(fleet: Fleet) -> None:
     simulated: Camera = fleet.simulator.camera("yard")
     await call(
@@ -47,16 +55,9 @@ async def test_a_cameras_state_is_the_same_on_the_recorder_in_the_heartbeat_and_
         assert (await visitor.log_in("watch")).status_code == 303
 
         async def becomes(condition: str, after: datetime | None = None) -> datetime:
-            state = await until(condition, partial(told, fleet, condition, visitor), seconds=60)
+            state = await until(condition, partial(told, fleet, condition, visitor))
             since = moment(state["since"])
             assert after is None or since > after, "each state counts from its own beginning"
-            reasons = {
-                "recording": "",
-                "stalled": "has sent nothing",
-                "unreachable": " not answer ",
-                "refused": "refused user or password",
-            }
-            assert reasons[condition] in state["reason"]
             assert bool(state["reason"]) is (condition != "recording")
             return since
 

@@ -21,7 +21,7 @@ async def test_a_segment_that_was_open_at_kill_9_arrives_but_for_its_last_second
     chance = random.Random(20_261_122)
     kills: list[tuple[datetime, datetime]] = []
     for _ in range(6):
-        recording_since = await until("the camera is recorded", fleet.recording_since, seconds=60)
+        recording_since = await until("the camera is recorded", fleet.recording_since)
         # Anywhere in a segment of four seconds, also at its very start and just after a cut.
         instant = datetime.now(UTC) + timedelta(seconds=chance.uniform(0.1, 6.0))
         await until("the moment to kill", partial(is_past, instant))
@@ -29,10 +29,10 @@ async def test_a_segment_that_was_open_at_kill_9_arrives_but_for_its_last_second
         kills.append((recording_since, datetime.now(UTC)))
         await fleet.recorder.start()
 
-    await until("footage after the last kill", partial(fleet.stored_after, kills[-1][1]), seconds=60)
+    await until("footage after the last kill", partial(fleet.stored_after, kills[-1][1]))
     await fleet.recorder.stop()
     await fleet.recorder.start()
-    await until("nothing waits", fleet.is_drained, seconds=60)
+    await until("nothing waits", fleet.is_drained)
 
     segments = await fleet.segments()
     assert all(segment["state"] == "stored" for segment in segments)
@@ -45,19 +45,19 @@ async def test_a_segment_that_was_open_at_kill_9_arrives_but_for_its_last_second
     assert _objects(fleet.store) == sorted(segment["object_name"] for segment in segments)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 async def test_a_recorder_that_starts_while_the_control_plane_is_down_records_and_all_of_it_arrives_once(
     fleet: Fleet,
 ) -> None:
     await fleet.recorder.start()
     await fleet.record(segment_seconds=2)
-    await until("the configuration has arrived", partial(fleet.stored, 1), seconds=60)
+    await until("the configuration has arrived", partial(fleet.stored, 1))
     await fleet.recorder.stop()
     await fleet.control_plane.stop()
 
     dark_since = datetime.now(UTC)
     await fleet.recorder.start()
-    await until("three segments wait on disk", partial(fleet.has_backlog, 3), seconds=60)
+    await until("three segments wait on disk", partial(fleet.has_backlog, 3))
 
     await fleet.control_plane.start()
     await until("what was recorded in the dark arrives", partial(fleet.stored_after, dark_since, count=3), seconds=90)

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import av
 
+from tests.children import bound
 from tests.ports import free_port
 from tests.recorder.footage import nal_units
 
 USER, PASSWORD = "viewer", "camera-s3cret"
-START_SECONDS = 60
+START_SECONDS = 90
 GSTREAMER_SERVER = Path(__file__).parents[1] / "gstreamer" / "server.py"
 GSTREAMER_PYTHON = "/usr/bin/python3"
 """Debian's own: GStreamer's bindings belong to it."""
@@ -49,7 +50,7 @@ class CameraProcess:
 
     async def start(self) -> None:
         """Returns when it serves."""
-        self._process = await asyncio.create_subprocess_exec(*self._command(), stdout=asyncio.subprocess.PIPE)
+        self._process = await asyncio.create_subprocess_exec(*bound(*self._command()), stdout=asyncio.subprocess.PIPE)
         assert self._process.stdout is not None
         line = await asyncio.wait_for(self._process.stdout.readline(), START_SECONDS)
         assert json.loads(line)

@@ -25,6 +25,7 @@ from camfleet_contract.segments import (
 )
 from recorder.clock import SystemClock
 from tests.recorder.gcs import Gcs
+from tests.recorder.waiting import LIMIT_SECONDS
 
 TOKEN = "only-for-tests"
 CLIENT = UUID(int=7)
@@ -73,7 +74,7 @@ class FakeControlPlane:
         self.changed.set()
         self.changed = asyncio.Event()
 
-    async def until(self, condition: Any, seconds: float = 20) -> None:
+    async def until(self, condition: Any, seconds: float = LIMIT_SECONDS) -> None:
         """Waits until a call has made the condition true."""
         async with asyncio.timeout(seconds), self.progressed:
             await self.progressed.wait_for(condition)

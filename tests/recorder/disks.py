@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.recorder.waiting import until
+from tests.recorder.waiting import LIMIT_SECONDS, until
 
 _PROGRAM = Path(__file__).with_name("misbehaving_disk.py")
 
@@ -64,7 +64,7 @@ class MisbehavingDisk:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(mood).encode() + b"\n")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT_SECONDS):
             assert await self.process.stdout.readline() == b"ok\n"
 
 
@@ -93,7 +93,7 @@ async def misbehaving_disk(folder: Path) -> AsyncIterator[MisbehavingDisk]:
             await disk.mend()
             unmount(folder)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), 10)
+                await asyncio.wait_for(process.wait(), 30)
         if process.returncode is None:
             process.kill()
             await process.wait()

@@ -1,7 +1,7 @@
 """A disk that misbehaves on command: a FUSE file system over a folder, run as a process of its own.
 
 `python misbehaving_disk.py FOLDER MOUNT_POINT` passes everything on to FOLDER. Each line on stdin is a JSON object that
-says how it misbehaves from then on; the line `ok` comes back once it does:
+says how it misbehaves from then on; the line `ok` comes back once it does. It ends when stdin does:
 
     {"fail": {"write": "EIO", "fsync": "EIO"}, "wait": {"write": 2.5}}
 
@@ -12,6 +12,7 @@ Operations: `write` (and truncate), `fsync` (of files and folders), `change` (cr
 import errno
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -149,17 +150,21 @@ class MisbehavingDisk(mfusepy.Operations):  # type: ignore[misc]  # the package 
         return 0
 
 
-def _obey(disk: MisbehavingDisk) -> None:
+def _obey(disk: MisbehavingDisk, mount_point: str) -> None:
     for line in sys.stdin:
         disk.mood = Mood(**json.loads(line))
         sys.stdout.write("ok\n")
         sys.stdout.flush()
+    # Whoever gave orders is gone, perhaps killed: neither the mount nor this process may stay behind.
+    disk.mood = Mood()
+    subprocess.run(["umount", "-l", mount_point], check=False, capture_output=True)
+    os._exit(0)
 
 
 def main() -> None:
     folder, mount_point = sys.argv[1:]
     disk = MisbehavingDisk(Path(folder))
-    threading.Thread(target=_obey, args=(disk,), daemon=True).start()
+    threading.Thread(target=_obey, args=(disk, mount_point), daemon=True).start()
     # One thread an operation: what waits holds up nothing else. Nothing is cached, so that every fault is felt.
     mfusepy.FUSE(
         disk, mount_point, foreground=True, fsname="misbehaving", attr_timeout=0, entry_timeout=0, max_threads=64

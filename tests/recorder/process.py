@@ -13,8 +13,11 @@ from uuid import uuid4
 
 import httpx
 
+from tests.children import bound
+
 RECORDER = Path(sys.executable).with_name("recorder")
-STOP_SECONDS = 15
+STOP_SECONDS = 60
+"""For waiting, on whatever machine: what a stop may take is measured where it is promised."""
 PASSWORD = "camera-s3cret"
 
 
@@ -54,7 +57,9 @@ def environment(folder: Path, backend: str, token: str, port: int, **more: str) 
 async def recorder(folder: Path, variables: dict[str, str]) -> AsyncIterator[RunningRecorder]:
     """Runs `recorder run`; its stderr is in `stderr.log`."""
     with (folder / "stderr.log").open("ab") as errors:
-        process = await asyncio.create_subprocess_exec(RECORDER, "run", cwd=folder, env=variables, stderr=errors)
+        process = await asyncio.create_subprocess_exec(
+            *bound(RECORDER, "run"), cwd=folder, env=variables, stderr=errors
+        )
     running = RunningRecorder(process, f"http://127.0.0.1:{variables['STATUS_PORT']}")
     try:
         yield running
@@ -74,7 +79,7 @@ async def command(folder: Path, variables: dict[str, str], *arguments: str) -> t
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(90):
         out, errors = await process.communicate()
     return process.returncode or 0, out.decode(), errors.decode()
 
@@ -104,7 +109,7 @@ def configuration(url: str, revision: str = "1", *, is_due: bool = True) -> byte
 
 async def answering(running: RunningRecorder, client: httpx.AsyncClient) -> None:
     """Waits until the local endpoints answer."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while running.process.returncode is None:
             try:
                 await client.get(f"{running.status_url}/health")
@@ -119,7 +124,7 @@ async def status_once(
     running: RunningRecorder, client: httpx.AsyncClient, condition: Callable[[dict[str, Any]], bool]
 ) -> dict[str, Any]:
     """The first `/status` that meets the condition."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while True:
             shown: dict[str, Any] = (await client.get(f"{running.status_url}/status")).json()
             if condition(shown):

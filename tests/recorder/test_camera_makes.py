@@ -26,7 +26,8 @@ from tests.recorder.waiting import until
 
 LOOP_SECONDS = 4
 GOP_FRAMES = 25
-QUICK = Capturing(open_seconds=2, read_seconds=1)
+QUICK = Capturing(open_seconds=5, read_seconds=3)
+"""Long enough for a loaded machine to be late, or that would be another gap."""
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ async def test_every_packet_is_the_cameras_and_none_is_missing_at_a_cut(
 
 
 async def test_a_schedule_is_kept(spool: Spool, yard: CameraProcess, h264: Path) -> None:
-    start, end = whole_second(4), whole_second(7)
+    start, end = whole_second(8), whole_second(10)
     cameras = Cameras(spool)
     cameras.apply(config(once(camera(yard.url), start, end)))
     async with running(cameras):

@@ -77,7 +77,7 @@ async def test_a_stalled_camera_does_not_delay_the_stop(spool: Spool) -> None:
             await simulator.camera("yard").wait_for_sent(50)
             simulator.camera("yard").stall()
             began = asyncio.get_running_loop().time()
-        assert asyncio.get_running_loop().time() - began < 2
+        assert asyncio.get_running_loop().time() - began < 15, "far less than a read may take"
     assert len(sealed(spool)) == 1
     assert spool.segments.counts()[SegmentState.OPEN] == 0
 
@@ -93,7 +93,7 @@ async def test_a_refused_password_is_not_tried_again_until_it_is_corrected(spool
             assert "wr0ng" not in cameras.states()[0].reason
             right = camera(simulator.url("yard"), camera_id=wrong.id)
             cameras.apply(config(always(right)))
-            await until(lambda: condition(cameras) is CameraCondition.RECORDING, seconds=10)
+            await until(lambda: condition(cameras) is CameraCondition.RECORDING)
     assert all("wr0ng" not in gap.detail for gap in spool.gaps.to_report(datetime.now(UTC)))
 
 

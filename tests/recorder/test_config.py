@@ -22,7 +22,7 @@ from recorder.control_plane import ControlPlane
 from recorder.link import LinkCondition
 from recorder.vault import Vault
 from tests.recorder.control_plane import FakeControlPlane
-from tests.recorder.waiting import until
+from tests.recorder.waiting import LIMIT_SECONDS, until
 
 PASSWORD = "hunter2-of-the-camera"
 QUICK = Backoff(timedelta(milliseconds=1), timedelta(milliseconds=20))
@@ -60,7 +60,7 @@ class Applied:
         self._more.set()
 
     async def until(self, revision: str) -> RecorderConfig:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT_SECONDS):
             while not self.configs or self.configs[-1].revision != revision:
                 self._more.clear()
                 await self._more.wait()

@@ -3,13 +3,13 @@
 import asyncio
 import json
 import os
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+import httpx
 import pytest
 from uuid_utils.compat import uuid7
 
@@ -23,8 +23,9 @@ from recorder.retention import DiskSpace, Reserve, Retention, ToldHolds, disk_sp
 from recorder.site_holds import SiteHolds
 from recorder.spool import HoldOrigin, Recording, Segment, Spool
 from tests.ports import free_port
+from tests.recorder import disks
 from tests.recorder.control_plane import TOKEN, FakeControlPlane
-from tests.recorder.process import command, configuration, environment, recorder
+from tests.recorder.process import command, configuration, environment, recorder, status_once
 from tests.recorder.rig import always, camera, config, running
 from tests.recorder.rig import sealed as sealed_segments
 from tests.recorder.spooled import NOON, SetClock, begun, sealed
@@ -134,14 +135,8 @@ def test_what_is_held_is_counted_for_people(spool: Spool) -> None:
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 6 MB, mounted where a data disk belongs."""
     folder = tmp_path / "base" / "recordings"
-    folder.mkdir(parents=True)
-    mounted = os.geteuid() == 0 and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)], check=False, capture_output=True
-    )
-    if not mounted or mounted.returncode:
-        pytest.skip("only root may mount a file system")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with disks.small_disk(folder, "6m"):
+        yield folder
 
 
 async def test_held_footage_fills_the_disk_rather_than_go_and_recording_says_why_it_stops(small_disk: Path) -> None:
@@ -158,7 +153,7 @@ async def test_held_footage_fills_the_disk_rather_than_go_and_recording_says_why
         poll=timedelta(seconds=0.1),
     )
     async with CameraSimulator([CameraSpec(name="yard", audio=AudioCodec.NONE)], port=0) as simulator:
-        cameras = Cameras(spool, capturing=Capturing(open_seconds=2, read_seconds=2))
+        cameras = Cameras(spool, capturing=Capturing(open_seconds=10, read_seconds=5))
         cameras.apply(config(always(camera(simulator.url("yard")))))
         async with running(cameras):
             await until(cameras.active)
@@ -196,6 +191,12 @@ def files_of(base: Path) -> set[Path]:
     return set((base / "recordings").rglob("*.mp4"))
 
 
+async def proven_of_later(fake: FakeControlPlane) -> None:
+    """Waits until footage is proven that begins after this moment: from before it, it might be gone already."""
+    now = datetime.now(UTC)
+    await fake.until(lambda: any(offer.start > now and offer.id in fake.stored for offer in fake.offers))
+
+
 async def test_the_command_line_holds_and_releases_with_and_without_a_running_recorder(
     tmp_path: Path, backend: str, fake: FakeControlPlane, camera_url: str
 ) -> None:
@@ -210,8 +211,7 @@ async def test_the_command_line_holds_and_releases_with_and_without_a_running_re
         assert (await command(tmp_path, variables, "hold", recording_id))[:2] == (0, "Held.\n")
         code, _, told = await command(tmp_path, variables, "hold", str(uuid7()))
         assert (code, "no recording" in told) == (1, True)
-        proven = len(fake.stored)
-        await fake.until(lambda: len(fake.stored) > proven + 1)
+        await proven_of_later(fake)
         assert await running_recorder.stop() == 0
     kept = files_of(base)
     assert kept
@@ -224,7 +224,7 @@ async def test_the_command_line_holds_and_releases_with_and_without_a_running_re
 
 
 async def test_a_hold_of_the_control_plane_reaches_the_spool_and_is_released_by_it(
-    tmp_path: Path, backend: str, fake: FakeControlPlane, camera_url: str
+    tmp_path: Path, backend: str, fake: FakeControlPlane, camera_url: str, http_client: httpx.AsyncClient
 ) -> None:
     document = json.loads(configuration(camera_url))
     fake.document = json.dumps(document).encode()
@@ -236,8 +236,8 @@ async def test_a_hold_of_the_control_plane_reaches_the_spool_and_is_released_by_
         await fake.until(lambda: fake.registered)
         held: UUID = next(iter(fake.registered))
         fake.publish(json.dumps(document | {"revision": "2", "held_recordings": [str(held)]}).encode())
-        proven = len(fake.stored)
-        await fake.until(lambda: len(fake.stored) > proven + 1)
+        await status_once(running_recorder, http_client, lambda shown: bool(shown["held"]))
+        await proven_of_later(fake)
         assert await running_recorder.stop() == 0
     kept = files_of(base)
     assert kept

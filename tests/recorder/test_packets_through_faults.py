@@ -49,7 +49,7 @@ class Faults:
 
     async def happen(self, count: int) -> None:
         for _ in range(count):
-            await until(self.is_recording, seconds=60)
+            await until(self.is_recording)
             await self.simulated.wait_for_sent(self.chance.randrange(1, 40))
             kind = self.chance.choice(
                 [self._drop, self._end, self._hang, self._stall, self._falter, self._refuse, self._again]
@@ -69,7 +69,7 @@ class Faults:
         """Breaks off twice: the second connection hardly began."""
         self.simulated.drop()
         await self.simulated.wait_for_viewers(0)
-        await self.simulated.wait_for_viewers(1, limit_seconds=90)
+        await self.simulated.wait_for_viewers(1)
         await self.simulated.wait_for_sent(self.chance.randrange(5, 40))
         self.simulated.drop()
 
@@ -104,7 +104,7 @@ def by_connection(sent: list[SentUnit]) -> list[list[SentUnit]]:
     return [units[first:] for units, first in zip(connections, firsts, strict=True)]
 
 
-@pytest.mark.timeout(60 + 30 * FAULTS)
+@pytest.mark.timeout(120 + 60 * FAULTS)
 @pytest.mark.parametrize("codec", [VideoCodec.H264, VideoCodec.H265])
 async def test_every_packet_outside_of_random_faults_is_recorded_once(spool: Spool, codec: VideoCodec) -> None:
     seed = int(os.environ.get("SEED", "0")) or random.randrange(1, 1 << 30)
@@ -116,7 +116,7 @@ async def test_every_packet_outside_of_random_faults_is_recorded_once(spool: Spo
         cameras.apply(config(always(camera(simulator.url("yard")))))
 
         async def recorded_anew(since: datetime) -> None:
-            await until(lambda: (newest := cameras.states()[0].last_footage_at) and newest > since, seconds=90)
+            await until(lambda: (newest := cameras.states()[0].last_footage_at) and newest > since)
 
         def is_recording() -> bool:
             return cameras.states()[0].condition is CameraCondition.RECORDING

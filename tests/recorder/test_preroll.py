@@ -1,5 +1,6 @@
 """Manual recordings that begin before they are asked for, and end after they are stopped."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from av.packet import Packet
@@ -19,7 +20,9 @@ from tests.recorder.waiting import until
 PLAIN = CameraSpec(name="yard")
 FRAME = timedelta(seconds=0.04)
 FRAMES_PER_SECOND = 25
-ROLLING = Capturing(open_seconds=2, read_seconds=1, pre_roll=timedelta(seconds=3))
+POST_ROLL = timedelta(seconds=4)
+ROLLING = Capturing(pre_roll=timedelta(seconds=3))
+"""With the shipped limits: a loaded machine is no stall."""
 
 
 async def sees(simulator: CameraSimulator, seconds: float) -> None:
@@ -38,14 +41,16 @@ async def test_a_manual_recording_begins_before_its_trigger_without_losing_a_fra
             assert sealed(spool) == []
             triggered = datetime.now(UTC)
             recording = await cameras.start_manual(yard.id, timedelta(seconds=2))
+            answered = datetime.now(UTC)
             await until(lambda: (row := spool.recordings.get(recording.id)) and row.status.is_final)
             await sees(simulator, 1)
             assert cameras.states()[0].condition is CameraCondition.IDLE, "the stream stays open for the next"
         assert {unit.viewer for unit in simulator.camera("yard").sent(viewer=None)} == {1}
     (segment,) = sealed(spool)
     assert segment.sealed is not None
-    ahead = triggered - segment.sealed.start
-    assert timedelta(seconds=2.9) <= ahead <= timedelta(seconds=4.5), "from the keyframe on that covers 3 s before"
+    # The trigger counts from some moment between asking and being answered.
+    assert segment.sealed.start <= answered - timedelta(seconds=2.9), "from the keyframe on that covers 3 s before"
+    assert segment.sealed.start >= triggered - timedelta(seconds=4.5)
     # Not equal: the stamps of a young connection still move back when a packet comes with less delay.
     assert abs(recording.started_at - segment.sealed.start) <= timedelta(seconds=0.3)
     assert segment.sealed.end >= triggered + timedelta(seconds=1.7)
@@ -69,10 +74,13 @@ async def test_without_a_pre_roll_no_stream_is_open_that_nobody_asked_for(spool:
 
 async def test_a_window_begins_with_its_own_gop_although_more_is_kept(spool: Spool) -> None:
     async with CameraSimulator([PLAIN], port=0) as simulator:
-        start, end = whole_second(5), whole_second(7)
+        yard = camera(simulator.url("yard"))
         cameras = Cameras(spool, capturing=ROLLING)
-        cameras.apply(config(once(camera(simulator.url("yard")), start, end)))
+        cameras.apply(config(cameras=(yard,)))
         async with running(cameras):
+            await sees(simulator, 1)
+            start, end = whole_second(5), whole_second(7)
+            cameras.apply(config(once(yard, start, end)))
             await until(lambda: any(r.status.is_final for r in spool.recordings.to_register(end + timedelta(days=1))))
     (segment,) = sealed(spool)
     assert segment.sealed is not None
@@ -83,7 +91,7 @@ async def test_a_window_begins_with_its_own_gop_although_more_is_kept(spool: Spo
 async def test_a_stopped_manual_recording_goes_on_for_the_post_roll_unless_it_is_stopped_again(spool: Spool) -> None:
     async with CameraSimulator([PLAIN], port=0) as simulator:
         yard = camera(simulator.url("yard"))
-        cameras = Cameras(spool, capturing=Capturing(post_roll=timedelta(seconds=2)))
+        cameras = Cameras(spool, capturing=Capturing(post_roll=POST_ROLL))
         cameras.apply(config(cameras=(yard,)))
         async with running(cameras):
             first = await cameras.start_manual(yard.id, timedelta(minutes=1))
@@ -91,7 +99,7 @@ async def test_a_stopped_manual_recording_goes_on_for_the_post_roll_unless_it_is
             stopped = datetime.now(UTC)
             ends_at = await cameras.stop_recording(yard.id)
             assert ends_at is not None
-            assert stopped + timedelta(seconds=2) <= ends_at <= datetime.now(UTC) + timedelta(seconds=2)
+            assert stopped + POST_ROLL <= ends_at <= datetime.now(UTC) + POST_ROLL
             await until(lambda: (row := spool.recordings.get(first.id)) and row.status.is_final)
             second = await cameras.start_manual(yard.id, timedelta(minutes=1))
             await cameras.stop_recording(yard.id)
@@ -111,7 +119,7 @@ async def test_a_stopped_manual_recording_goes_on_for_the_post_roll_unless_it_is
 async def test_a_camera_that_fails_while_nothing_is_due_is_shown_and_is_no_gap(spool: Spool) -> None:
     async with CameraSimulator([PLAIN], port=0) as simulator:
         yard = camera(simulator.url("yard"))
-        cameras = Cameras(spool, capturing=ROLLING)
+        cameras = Cameras(spool, capturing=replace(ROLLING, read_seconds=1))
         cameras.apply(config(cameras=(yard,)))
         async with running(cameras):
             await sees(simulator, 1)

@@ -26,7 +26,7 @@ from tests.recorder.process import (
     status_once,
 )
 from tests.recorder.spooled import begun, sealed
-from tests.recorder.waiting import until
+from tests.recorder.waiting import LIMIT_SECONDS, until
 
 
 async def test_from_the_camera_to_the_bucket_and_deleted_only_when_stored(
@@ -158,7 +158,7 @@ async def test_a_manual_recording_by_the_endpoint_holds_what_was_before_and_goes
             CLEANUP_AFTER_UPLOAD="no",
         )
         async with recorder(tmp_path, variables) as running:
-            await simulator.camera("yard").wait_for_sent(100, limit_seconds=60)
+            await simulator.camera("yard").wait_for_sent(100)
             asked = datetime.now(UTC)
             parameters = {"camera_id": camera_id, "duration_minutes": 1}
             answer = await http_client.post(f"{running.status_url}/manual-record", params=parameters)
@@ -209,7 +209,7 @@ async def test_an_upload_that_was_killed_midway_goes_on_after_the_next_start(
     spool.close()
     variables = environment(tmp_path, backend, TOKEN, free_port(), UPLOAD_CHUNK_MIB="1")
     async with recorder(tmp_path, variables) as running:
-        await asyncio.wait_for(gcs.held.wait(), 20)
+        await asyncio.wait_for(gcs.held.wait(), LIMIT_SECONDS)
         running.process.kill()
         await running.process.wait()
     gcs.hold_after = None

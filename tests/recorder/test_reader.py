@@ -64,11 +64,11 @@ def test_what_a_camera_sends_arrives_in_order_and_then_its_end(reader: Reader, p
     sent = bytes(range(256)) * 20_000
     recipient = Recipient()
     with camera, ours:
-        ending = carried(reader, pool, Line(ours, recipient.receive, silence_seconds=30))
+        ending = carried(reader, pool, Line(ours, recipient.receive, silence_seconds=60))
         camera.sendall(sent)
         camera.shutdown(socket.SHUT_WR)
         with pytest.raises(StreamEnded):
-            ending.result(30)
+            ending.result(60)
     assert recipient.got == sent
     assert recipient.arrivals == sorted(recipient.arrivals)
 
@@ -76,25 +76,25 @@ def test_what_a_camera_sends_arrives_in_order_and_then_its_end(reader: Reader, p
 def test_a_camera_that_sends_nothing_is_a_stall(reader: Reader, pool: ThreadPoolExecutor) -> None:
     camera, ours = connected()
     with camera, ours, pytest.raises(StreamStalled):
-        carried(reader, pool, Line(ours, Recipient().receive, silence_seconds=0.2)).result(30)
+        carried(reader, pool, Line(ours, Recipient().receive, silence_seconds=0.2)).result(60)
 
 
 def test_an_interrupted_line_is_over_at_once(reader: Reader, pool: ThreadPoolExecutor) -> None:
     camera, ours = connected()
     with camera, ours:
-        line = Line(ours, Recipient().receive, silence_seconds=30)
+        line = Line(ours, Recipient().receive, silence_seconds=60)
         ending = carried(reader, pool, line)
         line.interrupt()
-        assert ending.result(30) is None
+        assert ending.result(60) is None
 
 
 def test_who_wants_no_more_gets_no_more(reader: Reader, pool: ThreadPoolExecutor) -> None:
     camera, ours = connected()
     recipient = Recipient(wanted_bytes=1)
     with camera, ours:
-        ending = carried(reader, pool, Line(ours, recipient.receive, silence_seconds=30))
+        ending = carried(reader, pool, Line(ours, recipient.receive, silence_seconds=60))
         camera.sendall(b"a")
-        assert ending.result(30) is None
+        assert ending.result(60) is None
         camera.sendall(b"b")
     assert recipient.got == b"a"
 
@@ -108,13 +108,13 @@ def test_what_goes_wrong_with_a_packet_is_raised_to_its_own_camera_alone(
     (camera, ours), (other_camera, other_ours) = connected(), connected()
     recipient = Recipient(wanted_bytes=1)
     with camera, ours, other_camera, other_ours:
-        failed = carried(reader, pool, Line(ours, failing, silence_seconds=30))
-        going_on = carried(reader, pool, Line(other_ours, recipient.receive, silence_seconds=30))
+        failed = carried(reader, pool, Line(ours, failing, silence_seconds=60))
+        going_on = carried(reader, pool, Line(other_ours, recipient.receive, silence_seconds=60))
         camera.sendall(b"a")
         with pytest.raises(OSError, match="no space"):
-            failed.result(30)
+            failed.result(60)
         other_camera.sendall(b"b")
-        assert going_on.result(30) is None
+        assert going_on.result(60) is None
     assert recipient.got == b"b"
 
 
@@ -128,17 +128,17 @@ def test_a_disk_that_stands_still_keeps_no_camera_from_being_read(reader: Reader
         for end in (camera, other_camera):
             # The sender's own buffer must not be what takes it all.
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        held_up = carried(reader, pool, Line(ours, writing.receive, silence_seconds=30))
-        waiting = carried(reader, pool, Line(other_ours, other.receive, silence_seconds=30))
+        held_up = carried(reader, pool, Line(ours, writing.receive, silence_seconds=60))
+        waiting = carried(reader, pool, Line(other_ours, other.receive, silence_seconds=60))
         camera.sendall(b"a")
-        assert writing.is_held_up.wait(30)
+        assert writing.is_held_up.wait(60)
         for end in (other_camera, camera):
-            end.settimeout(30)
+            end.settimeout(60)
         other_camera.sendall(sent)  # returns only if somebody reads
         writing.may_go_on.set()
         camera.sendall(sent)
-        assert waiting.result(30) is None
-        assert held_up.result(30) is None
+        assert waiting.result(60) is None
+        assert held_up.result(60) is None
     assert writing.got == b"a" + sent
     assert other.got == sent
 
@@ -150,12 +150,12 @@ def test_what_waits_for_a_disk_is_bounded_and_none_of_it_is_lost(reader: Reader,
     recipient = Recipient(len(sent))
     recipient.may_go_on.clear()
     with camera, ours:
-        ending = carried(reader, pool, Line(ours, recipient.receive, silence_seconds=30))
+        ending = carried(reader, pool, Line(ours, recipient.receive, silence_seconds=60))
         sending = pool.submit(camera.sendall, sent)
-        assert recipient.is_held_up.wait(30)
+        assert recipient.is_held_up.wait(60)
         with pytest.raises(TimeoutError):
             sending.result(1.5)  # the camera has to wait: no more is taken than the bound and what the kernel holds
         recipient.may_go_on.set()
-        assert sending.result(30) is None
-        assert ending.result(30) is None
+        assert sending.result(60) is None
+        assert ending.result(60) is None
     assert recipient.got == sent

@@ -22,6 +22,7 @@ from recorder.retries import (
     failures_in_a_row,
     retry_seconds,
 )
+from tests.recorder.waiting import LIMIT_SECONDS
 
 ANSWER = b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n"
 
@@ -49,12 +50,14 @@ class Door:
         self._server = server
         self.url = f"rtsp://viewer:s3cret@127.0.0.1:{server.getsockname()[1]}/live"
 
-    async def knocked(self) -> tuple[socket.socket, bytes]:
-        """The next connection, and what was asked."""
+    async def knocked(self, answer: bytes = b"") -> tuple[socket.socket, bytes]:
+        """The next connection, and what was asked; answered as soon as it comes."""
 
         def accept() -> tuple[socket.socket, bytes]:
             connection, _ = self._server.accept()
-            return connection, connection.recv(4000)
+            asked = connection.recv(4000)
+            connection.sendall(answer)
+            return connection, asked
 
         return await asyncio.to_thread(accept)
 
@@ -70,7 +73,7 @@ class Door:
 @pytest.fixture
 def door() -> Iterator[Door]:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(20)
+        server.settimeout(LIMIT_SECONDS)
         yield Door(server)
 
 
@@ -94,7 +97,7 @@ async def test_a_camera_that_answers_again_is_noticed_at_once(door: Door) -> Non
         connection, asked = await door.knocked()
         with closing(connection):
             connection.sendall(ANSWER)
-            assert await asyncio.wait_for(task, 5)
+            assert await asyncio.wait_for(task, LIMIT_SECONDS)
     assert asked.startswith(b"OPTIONS rtsp://127.0.0.1:")
     assert b"s3cret" not in asked
 
@@ -109,7 +112,7 @@ async def test_a_camera_that_accepts_and_says_nothing_is_asked_again_and_noticed
             assert time.monotonic() - began >= 1.5
         with closing(again):
             again.sendall(ANSWER)
-            assert await asyncio.wait_for(task, 5)
+            assert await asyncio.wait_for(task, LIMIT_SECONDS)
 
 
 async def test_a_camera_is_noticed_also_where_a_thousand_files_are_open(door: Door) -> None:
@@ -133,9 +136,8 @@ async def test_a_camera_is_noticed_also_where_a_thousand_files_are_open(door: Do
 async def test_a_camera_that_was_there_all_along_is_left_alone_for_the_whole_wait(door: Door) -> None:
     began = time.monotonic()
     with waiting(door.url, 2.5) as (task, _):
-        connection, _ = await door.knocked()
+        connection, _ = await door.knocked(ANSWER)
         with closing(connection):
-            connection.sendall(ANSWER)
             assert not await task
     assert time.monotonic() - began >= 2.5
     assert not door.has_knock(), "looked at once"
@@ -145,7 +147,7 @@ async def test_a_camera_that_never_answers_is_tried_all_the_same_after_the_longe
     with waiting(door.url, 0.1, longest_seconds=1.5) as (task, _):
         connection, _ = await door.knocked()
         connection.close()
-        assert not await asyncio.wait_for(task, 10)
+        assert not await asyncio.wait_for(task, LIMIT_SECONDS)
 
 
 async def test_who_is_called_meanwhile_does_not_wait_on(door: Door) -> None:
@@ -153,7 +155,7 @@ async def test_who_is_called_meanwhile_does_not_wait_on(door: Door) -> None:
         connection, _ = await door.knocked()
         with closing(connection):
             wake.set()
-            assert not await asyncio.wait_for(task, 5)
+            assert not await asyncio.wait_for(task, LIMIT_SECONDS)
 
 
 def test_an_encrypted_camera_is_there_when_it_accepts() -> None:

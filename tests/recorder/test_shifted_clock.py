@@ -23,7 +23,7 @@ from tests.recorder.shifted_clock import ShiftedClock
 
 SPECS = [CameraSpec(name=name, audio=AudioCodec.NONE) for name in ("yard", "gate")]
 HOUR = timedelta(hours=1)
-LONG_SECONDS = 60
+LONG_SECONDS = 120
 """A step counts after 10 s, at a keyframe; schedules are looked at every 15 s."""
 A_LITTLE = timedelta(seconds=1.5)
 """How exactly clocks are compared: a call takes its time on a busy machine."""
@@ -60,7 +60,7 @@ def digests(store: Path, offers: list[SegmentOffer]) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 async def test_an_hour_forth_and_back_loses_no_packet_and_everything_follows_the_new_time(
     tmp_path: Path, fake: FakeControlPlane, backend: str
 ) -> None:
@@ -122,7 +122,7 @@ async def test_an_hour_forth_and_back_loses_no_packet_and_everything_follows_the
     assert [line for line in logged if "exception" in line] == []
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 async def test_a_clock_that_drifts_cuts_nothing_and_stamps_go_on_evenly(
     tmp_path: Path, fake: FakeControlPlane, backend: str
 ) -> None:

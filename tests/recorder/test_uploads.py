@@ -27,7 +27,7 @@ from recorder.vault import Vault
 from tests.recorder.control_plane import FakeControlPlane
 from tests.recorder.gcs import UNIT, FaultKind, Gcs
 from tests.recorder.spooled import NOON, begun, sealed
-from tests.recorder.waiting import until
+from tests.recorder.waiting import LIMIT_SECONDS, until
 
 QUICK = Backoff(timedelta(milliseconds=1), timedelta(milliseconds=5))
 PATIENCE = Patience(attempts=3, backoff=QUICK)
@@ -44,7 +44,7 @@ class Progress:
         self._changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT_SECONDS):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-WAIT_LIMIT_SECONDS = 30.0
+WAIT_LIMIT_SECONDS = 90.0
 
 
 class Observable:

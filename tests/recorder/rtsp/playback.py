@@ -7,7 +7,7 @@ from collections.abc import Callable
 from recorder.rtsp.session import Session
 from recorder.rtsp.units import AccessUnit
 
-LIMIT_SECONDS = 20
+LIMIT_SECONDS = 90
 
 
 def play(url: str, is_enough: Callable[[list[AccessUnit]], bool], block_bytes: int = 1 << 18) -> list[AccessUnit]:

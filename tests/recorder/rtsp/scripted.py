@@ -161,6 +161,6 @@ def read(session: Session, count: int) -> list[AccessUnit]:
     """So many access units or more, as they come."""
     units = session.feed(b"")
     while len(units) < count:
-        assert select.select([session.socket], [], [], 10)[0]
+        assert select.select([session.socket], [], [], 90)[0]
         units += session.feed(session.socket.recv(65_536))
     return units

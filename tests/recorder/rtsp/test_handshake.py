@@ -191,14 +191,14 @@ def test_nobody_at_the_address() -> None:
 
 def test_the_limit_is_for_all_answers_together() -> None:
     def slow(request: Request) -> bytes:
-        time.sleep(0.4)
+        time.sleep(1)
         return ok(request, "Session: 1", body=SDP if request.method == "DESCRIBE" else "")
 
-    began = time.monotonic()
-    error = failed(Script(dict.fromkeys(("OPTIONS", "DESCRIBE", "SETUP", "PLAY"), slow)), open_seconds=1)
+    script = Script(dict.fromkeys(("OPTIONS", "DESCRIBE", "SETUP", "PLAY"), slow))
+    error = failed(script, open_seconds=2)
     assert isinstance(error, CameraUnreachable)
     assert "in time" in str(error)
-    assert time.monotonic() - began < 4
+    assert not script.sent("PLAY"), "each answer by itself came in time"
 
 
 def test_a_camera_that_never_answers_has_the_same_limit() -> None:

@@ -25,7 +25,7 @@ def kept_alive(script: Script, *, methods: int = 1) -> Session:
             assert not script.sent("GET_PARAMETER")
             for _ in range(methods):
                 session.keep_alive(session.keep_alive_at)
-                assert select.select([session.socket], [], [], 10)[0]
+                assert select.select([session.socket], [], [], 90)[0]
                 session.feed(session.socket.recv(65_536))
                 session.keep_alive(0)
         finally:
@@ -38,7 +38,7 @@ def test_a_session_is_kept_alive_at_half_its_timeout() -> None:
     with camera(script) as url:
         began = time.monotonic()
         session = Session.open(url)
-        assert 9.9 < session.keep_alive_at - began < 15
+        assert 9.9 < session.keep_alive_at - began < 19
         session.close()
     kept_alive(script)
     alive = script.sent("GET_PARAMETER")[0]
@@ -74,7 +74,7 @@ def test_a_nonce_that_grew_old_is_replaced_in_mid_stream() -> None:
         session = Session.open(url.replace("://", f"://admin:{SECRET}@"))
         session.keep_alive(session.keep_alive_at)
         for _ in range(2):
-            assert select.select([session.socket], [], [], 10)[0]
+            assert select.select([session.socket], [], [], 90)[0]
             session.feed(session.socket.recv(65_536))
         session.close()
     assert ['nonce="2"' in each.headers["authorization"] for each in script.sent("GET_PARAMETER")] == [False, True]
@@ -94,7 +94,7 @@ def test_a_camera_that_asks_is_answered() -> None:
         session = Session.open(url)
         read(session, 2)
         session.keep_alive(session.keep_alive_at)
-        assert select.select([session.socket], [], [], 10)[0]
+        assert select.select([session.socket], [], [], 90)[0]
         session.close()
     assert b"RTSP/1.0 200 OK\r\nCSeq: 41" in script.raw
     assert b"RTSP/1.0 501 Not Implemented\r\nCSeq: 42" in script.raw
