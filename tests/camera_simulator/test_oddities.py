@@ -22,7 +22,7 @@ async def probed(url: str, *arguments: str) -> dict[str, object]:
     """What Debian's ffprobe, an FFmpeg of another age, says of a stream."""
     command = ["ffprobe", "-v", "error", "-rtsp_transport", "tcp", "-of", "json", *arguments, url]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    output, _ = await asyncio.wait_for(process.communicate(), 30)
+    output, _ = await asyncio.wait_for(process.communicate(), 90)
     assert process.returncode == 0
     return dict(json.loads(output))
 

@@ -177,7 +177,7 @@ async def test_the_simulator_ends_with_silent_connections_open(media_cache: Path
         async with connected(url) as silent:
             async with connected(url) as client:
                 assert (await client.ask("OPTIONS")).status == 200
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await simulator.__aexit__(None, None, None)
             await silent.ended()
 

@@ -41,7 +41,7 @@ async def recorder(folder: Path, env_file: str) -> AsyncIterator[asyncio.subproc
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
-        code = await asyncio.wait_for(process.wait(), 20)
+        code = await asyncio.wait_for(process.wait(), 60)
     assert code == 0, log.read_text()
     assert CAMERA_PASSWORD not in log.read_text() + (folder / "recordings/logs/client.log").read_text()
 

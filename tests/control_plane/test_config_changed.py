@@ -42,7 +42,7 @@ async def change(database: str) -> AsyncIterator[Change]:
         # Notifications arrive in the order of their commits: what was named before this is there before this.
         await writer.execute("NOTIFY config_changed, 'that is all'")
         named = set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (payload := await heard.get()) != "that is all":
                 named.add(known.get(payload, payload))
         return named

@@ -174,7 +174,7 @@ async def test_whoever_waits_for_news_is_answered_at_once_when_it_ends(server: R
         site = await site_named(session, "Berlin", actor=COMMAND_LINE)
         _, token = await create_client(session, "Yard", site.id, actor=COMMAND_LINE)
     headers = {"Authorization": f"Bearer {token.text}"}
-    async with asyncio.timeout(10), httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+    async with asyncio.timeout(24), httpx.AsyncClient(base_url=server.url, headers=headers) as client:
         config = "/v0/api/local-client/config"
         etag = (await client.get(config)).headers["etag"]
         waiting = asyncio.create_task(client.get(f"{config}?wait=25", headers={"If-None-Match": etag}, timeout=60))
@@ -227,7 +227,7 @@ async def test_json_logs_are_json_and_have_no_query(tmp_path: Path, environ: dic
 
 
 async def no_more(pid: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while is_alive(pid):  # noqa: ASYNC110 - nobody tells when another's child ends
             await asyncio.sleep(0.05)
 

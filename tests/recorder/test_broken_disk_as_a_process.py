@@ -127,8 +127,6 @@ async def test_a_disk_that_takes_seconds_delays_no_sign_of_life_and_no_stop(
     await disk.mend()
     told = set(fake.stored)
     async with recorder(tmp_path, variables) as running:
-        await fake.until(
-            lambda: len({offer.camera_id for offer in fake.offers if offer.id in fake.stored - told}) == 2, 60
-        )
+        await fake.until(lambda: len({offer.camera_id for offer in fake.offers if offer.id in fake.stored - told}) == 2)
         assert await running.stop() == 0
     assert not await asyncio.to_thread(lambda: list((tmp_path / "base/recordings").rglob("*.part")))

@@ -177,7 +177,7 @@ async def test_a_camera_records_before_the_stock_is_taken_and_its_growing_file_i
             await until(lambda: cameras.states()[0].condition == "recording")
             assert spool.segments.counts()[SegmentState.LOST] == 0, "not before the camera records"
             (growing,) = spool.segments.in_state(SegmentState.OPEN)
-            await asyncio.wait_for(Stocktaking(spool, cameras.is_recovered).run(), 30)
+            await asyncio.wait_for(Stocktaking(spool, cameras.is_recovered).run(), 90)
             assert spool.segments.counts()[SegmentState.LOST] == 1
             size = os.stat(spool.segments.open_file(growing)).st_size  # noqa: PTH116 - a stat, not a read
             await until(lambda: spool.segments.open_file(growing).stat().st_size > size)
@@ -198,6 +198,6 @@ async def test_it_begins_when_the_last_run_is_in_order_and_again_when_the_disk_i
     await until(lambda: "not mounted" in stocktaking._told)
     assert spool.segments.counts()[SegmentState.LOST] == 0
     away.rename(recordings)
-    await asyncio.wait_for(task, 30)
+    await asyncio.wait_for(task, 90)
     assert spool.segments.counts()[SegmentState.LOST] == 1
     spool.close()

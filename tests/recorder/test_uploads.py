@@ -101,7 +101,7 @@ async def test_an_upload_that_was_killed_midway_goes_on_where_it_was(
     gcs.faults.extend([None, FaultKind.RESET_MIDWAY])
     gcs.hold_after = 2
     async with uploading(data_spool, bucket(http_client, gcs), vault, Progress()):
-        await asyncio.wait_for(gcs.held.wait(), 20)
+        await asyncio.wait_for(gcs.held.wait(), LIMIT_SECONDS)
     held = data_spool.segments.get(segment.id)
     assert held is not None
     assert held.upload_session is not None

@@ -89,7 +89,7 @@ async def _someone_waits_for_a_lock(services: Services) -> None:
     query = text(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
-    async with asyncio.timeout(10), services.engine.connect() as connection:
+    async with asyncio.timeout(60), services.engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         while not (await connection.execute(query)).scalar_one():  # noqa: ASYNC110 - PostgreSQL tells nobody of it
             await asyncio.sleep(0.01)

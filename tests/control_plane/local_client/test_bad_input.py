@@ -222,7 +222,7 @@ async def test_a_report_that_makes_no_sense_is_422_and_changes_nothing(
 
 async def test_a_wait_that_makes_no_sense_is_422(recorder: Recorder) -> None:
     for wait in ("-1", "61", "x", "nan", "inf", "1e99", ""):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             assert (await recorder.get("config", params={"wait": wait})).status_code == 422
 
 

@@ -189,7 +189,7 @@ async def test_a_slow_store_holds_no_connection_and_is_not_asked_for_all_at_once
     store = HeldStore(StoredObject(offers[0].size_bytes, offers[0].crc32c, 0))
     desk = Desk(services.sessions, store, services.secrets)
     deciding = asyncio.create_task(decide_offers(desk, footage.recorder.id, offers, START))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await store.is_asked.wait()
         await asyncio.sleep(0)
         pool: Any = services.engine.pool
