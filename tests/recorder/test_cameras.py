@@ -119,7 +119,7 @@ async def test_an_unreachable_camera_fails_its_recording_and_the_whole_window_is
 
 async def test_a_window_begins_with_the_gop_that_covers_its_start_and_ends_at_its_end(spool: Spool) -> None:
     async with CameraSimulator([PLAIN], port=0) as simulator:
-        start, end = whole_second(4), whole_second(7)
+        start, end = whole_second(7), whole_second(9)
         cameras = Cameras(spool)
         cameras.apply(config(once(camera(simulator.url("yard")), start, end)))
         async with running(cameras):
