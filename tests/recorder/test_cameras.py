@@ -102,7 +102,7 @@ async def test_an_unreachable_camera_fails_its_recording_and_the_whole_window_is
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"rtsp://127.0.0.1:{unused.getsockname()[1]}/x"
-    start, end = whole_second(1), whole_second(4)
+    start, end = whole_second(3), whole_second(5)
     schedule = once(camera(url), start, end)
     cameras = Cameras(spool, capturing=QUICK)
     cameras.apply(config(schedule))
@@ -137,7 +137,7 @@ async def test_a_window_begins_with_the_gop_that_covers_its_start_and_ends_at_it
 
 async def test_adjacent_windows_go_on_without_opening_the_camera_again(spool: Spool) -> None:
     async with CameraSimulator([PLAIN], port=0) as simulator:
-        start, middle, end = whole_second(2), whole_second(5), whole_second(8)
+        start, middle, end = whole_second(6), whole_second(8), whole_second(10)
         yard = camera(simulator.url("yard"))
         cameras = Cameras(spool)
         cameras.apply(config(once(yard, start, middle), once(yard, middle, end)))
