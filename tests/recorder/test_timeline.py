@@ -21,6 +21,10 @@ class StillClock:
     seconds: float = 1000.0
     steps: list[float] = field(default_factory=list)
 
+    def pass_by(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+        self.seconds += seconds
+
     def now(self) -> datetime:
         return self.moment
 
@@ -115,7 +119,7 @@ def test_a_step_of_the_wall_clock_does_not_move_stamps_and_is_noticed_when_it_la
     assert second is not None
     assert timeline.stamp(second) == NOON + timedelta(seconds=0.04)
     assert not timeline.is_astray(1000.08)
-    clock.moment += timedelta(seconds=10)
+    clock.pass_by(10.04)
     timeline.place(packet(FRAME * 251), 1010.04)
     assert timeline.is_astray(1010.09)
 
@@ -123,10 +127,21 @@ def test_a_step_of_the_wall_clock_does_not_move_stamps_and_is_noticed_when_it_la
 def test_a_stall_is_no_step(clock: StillClock) -> None:
     timeline = Timeline(clock, 0)
     timeline.place(packet(0), 1000.0)
-    clock.moment = NOON + timedelta(seconds=20)
+    clock.pass_by(20)
     assert not timeline.is_astray(1020.0)
     timeline.place(packet(90_000 * 20), 1020.0)
     assert not timeline.is_astray(1020.04)
+
+
+def test_packets_that_waited_for_a_slow_disk_are_no_step(clock: StillClock) -> None:
+    timeline = Timeline(clock, 0)
+    timeline.place(packet(0), 1000.0)
+    timeline.settle()
+    clock.pass_by(8)  # so much later each is looked at than it came
+    for second in range(1, 30):
+        clock.pass_by(1)
+        assert not timeline.is_astray(1000.0 + second)
+        timeline.place(packet(90_000 * second), 1000.0 + second)
 
 
 SHOWN = [0, 4, 2, 1, 3, 8, 6, 5, 7, 12, 10, 9, 11]

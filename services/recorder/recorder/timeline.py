@@ -111,9 +111,10 @@ class Timeline:
         video = self._tracks.get(self._video_index)
         if video is None:
             return False
-        # Both at the newest packet's arrival, so that a stall before this one isn't mistaken for drift.
-        since = arrival - video.last_arrival
-        error = (self._clock.now() - self.stamp(video.last_seconds)).total_seconds() - since
+        # Both at the newest packet's arrival, so that neither a stall before this one is mistaken for drift, nor a disk
+        # that kept packets waiting after they had come.
+        came_at = Anchor.take(self._clock).wall_at(video.last_arrival)
+        error = (came_at - self.stamp(video.last_seconds)).total_seconds()
         if abs(error) <= TOLERANCE_SECONDS:
             self._apart_since = None
             return False
