@@ -1,6 +1,7 @@
 """Streams that become others while they are recorded, and such that never become a recording."""
 
 import asyncio
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -14,6 +15,7 @@ from camfleet_contract.gaps import GapCause
 from camfleet_contract.heartbeats import CameraCondition
 from recorder.cameras import Cameras
 from recorder.capturing import Capturing
+from recorder.retries import FIRST_RETRY_SECONDS
 from recorder.spool import Spool
 from tests.recorder.recorded import assert_nothing_is_lost, footage, sent_units, shown_as_sent
 from tests.recorder.rig import always, camera, config, running, sealed
@@ -154,10 +156,16 @@ async def test_what_can_not_be_recorded_says_why_and_says_it_once(spool: Spool) 
         cameras = Cameras(spool, capturing=QUICK)
         cameras.apply(config(*(always(camera(simulator.url(spec.name), spec.name)) for spec in specs)))
         with capture_logs() as logs:
+            began = time.monotonic()
             async with running(cameras):
+                await until(lambda: {state.condition for state in cameras.states()} == {CameraCondition.UNSUPPORTED})
+                first = cameras.states()
                 for spec in specs:
                     await simulator.camera(spec.name).wait_for_request("DESCRIBE", 200, count=3)
+                    assert time.monotonic() - began >= FIRST_RETRY_SECONDS, "not asked again and again"
                 states = cameras.states()
+    # Since the first time, and through all that were tried meanwhile.
+    assert states == first
     assert {state.condition for state in states} == {CameraCondition.UNSUPPORTED}
     gaps = spool.gaps.to_report(datetime.now(UTC))
     for state in states:

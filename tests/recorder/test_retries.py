@@ -13,7 +13,7 @@ from functools import partial
 import pytest
 
 from recorder.absence import _Look, returned
-from recorder.errors import CameraUnreachable, PasswordRefused
+from recorder.errors import CameraError, CameraUnreachable, PasswordRefused, UnsupportedStream
 from recorder.retries import (
     FIRST_RETRY_SECONDS,
     HEALTHY_SECONDS,
@@ -27,13 +27,13 @@ from tests.recorder.waiting import LIMIT_SECONDS
 ANSWER = b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n"
 
 
-def test_the_waits_grow_and_are_capped_and_a_lock_out_is_avoided() -> None:
-    gone = CameraUnreachable("")
-    waits = [retry_seconds(failures, gone, 0.5) for failures in range(1, 12)]
+@pytest.mark.parametrize("failure", [CameraUnreachable(""), UnsupportedStream("")], ids=lambda it: type(it).__name__)
+def test_the_waits_grow_and_are_capped_and_a_lock_out_is_avoided(failure: CameraError) -> None:
+    waits = [retry_seconds(failures, failure, 0.5) for failures in range(1, 12)]
     assert waits == sorted(waits)
     assert FIRST_RETRY_SECONDS <= waits[0] <= 2
-    assert retry_seconds(10_000, gone, 0.999) <= LAST_RETRY_SECONDS == 30
-    assert retry_seconds(10_000, gone, 0.0) >= LAST_RETRY_SECONDS / 2
+    assert retry_seconds(10_000, failure, 0.999) <= LAST_RETRY_SECONDS == 30
+    assert retry_seconds(10_000, failure, 0.0) >= LAST_RETRY_SECONDS / 2
     assert retry_seconds(1, PasswordRefused(""), 0.0) == REFUSED_RETRY_SECONDS == 300
 
 
