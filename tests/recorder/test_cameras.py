@@ -8,7 +8,7 @@ from pathlib import Path
 
 import av
 
-from camera_simulator import AudioCodec, CameraSimulator, CameraSpec
+from camera_simulator import AudioCodec, CameraSimulator, CameraSpec, Kind
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.heartbeats import CameraCondition
 from camfleet_contract.recordings import RecordingStatus
@@ -46,6 +46,26 @@ async def test_a_camera_that_drops_is_recorded_again_in_the_same_recording_and_t
     gaps = [gap for gap in spool.gaps.to_report(datetime.now(UTC)) if gap.start >= before.end]
     assert sum((gap.end - gap.start for gap in gaps), timedelta()) == (hole if hole >= SMALLEST else timedelta())
     assert all(gap.cause is GapCause.CAMERA_UNREACHABLE for gap in gaps)
+
+
+async def test_what_came_damaged_is_counted_for_each_camera_over_all_its_connections(spool: Spool) -> None:
+    async with CameraSimulator([PLAIN], port=0) as simulator:
+        cameras, yard = Cameras(spool, capturing=QUICK), simulator.camera("yard")
+        cameras.apply(config(always(camera(simulator.url("yard")))))
+
+        def lose_a_packet() -> None:
+            for viewer in yard.broadcast.viewers:
+                viewer.senders[Kind.VIDEO].next_sequence += 1
+
+        async with running(cameras):
+            await until(lambda: list(cameras.damaged().values()) == [0])
+            lose_a_packet()
+            await until(lambda: list(cameras.damaged().values()) == [1])
+            yard.drop()
+            dropped = datetime.now(UTC)
+            await until(lambda: any(s.opened_at > dropped for s in spool.segments.in_state(SegmentState.OPEN)))
+            lose_a_packet()
+            await until(lambda: list(cameras.damaged().values()) == [2])
 
 
 async def test_a_camera_that_stalls_is_noticed_told_and_recorded_again(spool: Spool) -> None:

@@ -1,6 +1,7 @@
 """Signs of life: complete, regular, back at once after an outage."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -11,7 +12,7 @@ from recorder.backoff import Backoff
 from recorder.clock import SystemClock
 from recorder.clock_error import ClockError
 from recorder.control_plane import ControlPlane
-from recorder.heartbeat import Heartbeats, Vitals
+from recorder.heartbeat import EARLY, Heartbeats, Pace, Vitals
 from tests.recorder.control_plane import FakeControlPlane
 from tests.recorder.spooled import CAMERA, NOON
 from tests.recorder.waiting import until
@@ -31,7 +32,11 @@ VITALS = Vitals(
 
 @asynccontextmanager
 async def beating(
-    control_plane: ControlPlane, pokes: list[bool], interval: float, clock_error: ClockError | None = None
+    control_plane: ControlPlane,
+    pokes: list[bool],
+    interval: float,
+    clock_error: ClockError | None = None,
+    early: timedelta = EARLY,
 ) -> AsyncIterator[Heartbeats]:
     heartbeats = Heartbeats(
         control_plane,
@@ -43,6 +48,7 @@ async def beating(
         boot_id=BOOT,
         on_config_changed=lambda: pokes.append(True),
         backoff=Backoff(timedelta(milliseconds=1), timedelta(milliseconds=20)),
+        early=early,
     )
     task = asyncio.create_task(heartbeats.run())
     try:
@@ -88,3 +94,36 @@ async def test_the_sequence_counts(fake: FakeControlPlane, control_plane: Contro
     async with beating(control_plane, [], 0.01):
         await fake.until(lambda: len(fake.heartbeats) >= 3)
     assert [told.sequence for told in fake.heartbeats[:3]] == [1, 2, 3]
+
+
+async def test_news_go_out_long_before_the_next_heartbeat_is_due(
+    fake: FakeControlPlane, control_plane: ControlPlane
+) -> None:
+    async with beating(control_plane, [], 3600, early=timedelta(milliseconds=20)) as heartbeats:
+        await fake.until(lambda: len(fake.heartbeats) == 1)
+        heartbeats.soon()
+        await fake.until(lambda: len(fake.heartbeats) == 2)
+
+
+async def test_news_without_end_are_told_less_and_less_often(
+    fake: FakeControlPlane, control_plane: ControlPlane
+) -> None:
+    began = time.monotonic()
+    async with beating(control_plane, [], 3600, early=timedelta(milliseconds=10)) as heartbeats:
+        for count in range(1, 9):
+            await fake.until(lambda count=count: len(fake.heartbeats) >= count)
+            heartbeats.soon()
+    # 10 ms before the first early one, 20 before the next, ... 640 before the seventh.
+    assert time.monotonic() - began >= 1.27
+
+
+def test_the_pace_falls_to_that_of_regular_heartbeats_and_recovers_when_all_is_quiet() -> None:
+    pace = Pace(timedelta(seconds=5), timedelta(seconds=60))
+    distances = []
+    for _ in range(6):
+        distances.append(pace.distance.total_seconds())
+        pace.hurried()
+    assert distances == [5, 10, 20, 40, 60, 60]
+    pace.rested()
+    assert pace.distance == timedelta(seconds=5)
+    assert Pace(timedelta(seconds=5), timedelta(seconds=1)).distance == timedelta(seconds=1)

@@ -12,6 +12,7 @@ import httpx
 
 from camera_simulator.server import CameraSimulator
 from camera_simulator.specs import AudioCodec, CameraSpec
+from camfleet_contract.heartbeats import CameraCondition
 from recorder.spool import Spool
 from tests.ports import free_port
 from tests.recorder.control_plane import TOKEN, FakeControlPlane
@@ -220,6 +221,21 @@ async def test_an_upload_that_was_killed_midway_goes_on_after_the_next_start(
         assert await running.stop() == 0
     assert gcs.puts[puts] == "bytes */4194304"
     assert (gcs.opened, gcs.bytes_taken) == (1, 4 * 1024 * 1024)
+
+
+async def test_a_camera_that_begins_to_record_is_told_before_the_next_heartbeat_is_due(
+    tmp_path: Path, fake: FakeControlPlane, backend: str, camera_url: str
+) -> None:
+    fake.document = configuration(camera_url)
+    variables = environment(tmp_path, backend, TOKEN, free_port(), HEARTBEAT_INTERVAL_SECONDS="3600")
+
+    def conditions() -> list[CameraCondition]:
+        return [camera.condition for camera in fake.heartbeats[-1].cameras or []] if fake.heartbeats else []
+
+    async with recorder(tmp_path, variables) as running:
+        await fake.until(lambda: conditions() == [CameraCondition.RECORDING], seconds=40)
+        assert len(fake.heartbeats) >= 2, "the first one goes out before any camera answers"
+        assert await running.stop() == 0
 
 
 async def test_a_second_recorder_on_one_folder_refuses(

@@ -63,14 +63,17 @@ class Cameras:
         capturing: Capturing | None = None,
         held_up: HeldUp | None = None,
         on_change: Callable[[], None] = lambda: None,
+        on_condition: Callable[[], None] = lambda: None,
     ) -> None:
         """`held_up`: for how long the folder kept the recorder waiting when it was started.
 
-        `on_change` is called from other threads when the spool holds something new to upload or to report.
+        Both are called from other threads: `on_change` when the spool holds something new to upload or to report,
+        `on_condition` when a camera's condition is another one.
         """
         self._clock = clock or SystemClock()
         self._capturing = capturing or Capturing()
         error = clock_error or ClockError(self._clock)
+        self._on_condition = on_condition
         self._workers = Workers(spool, self._clock, error, syncer, self._capturing, on_change)
         self._config: RecorderConfig | None = None
         self._by_hand = ByHand(self._capturing.post_roll)
@@ -165,6 +168,11 @@ class Cameras:
     def scene_signals(self) -> list[SceneEvent]:
         """What is wrong with cameras' pictures just now."""
         return self._workers.scene_signals()
+
+    def damaged(self) -> dict[UUID, int]:
+        """Of each camera that our own client read, how many pictures and pieces of sound came incomplete so far."""
+        counted = {camera_id: camera.journal.losses.total for camera_id, camera in list(self._cameras.items())}
+        return {camera_id: total for camera_id, total in counted.items() if total is not None}
 
     def is_recovered(self) -> bool:
         """Whether what the last run left open is in order."""
@@ -271,7 +279,8 @@ class Cameras:
         camera = self._cameras.get(camera_id)
         if camera is None:
             journal = self._workers.journal(camera_id)
-            camera = self._cameras[camera_id] = SupervisedCamera(journal, self._capturing, self._workers.reader)
+            camera = SupervisedCamera(journal, self._capturing, self._workers.reader, self._on_condition)
+            self._cameras[camera_id] = camera
         return camera
 
     def _known_since(self, run: Run) -> datetime:

@@ -3,6 +3,7 @@
 import random
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from functools import partial
@@ -48,10 +49,11 @@ class Capture:
         read_seconds: float = READ_SECONDS,
         reader: Reader | None = None,
         after: threading.Event | None = None,
+        on_condition: Callable[[], None] = lambda: None,
     ) -> None:
         """Connects when `after` is set, the `gone` of this camera's capture before: one connection per stream.
 
-        Without a `reader` all is left to libav.
+        Without a `reader` all is left to libav. `on_condition` is called from other threads when the condition changes.
         """
         self.plan = plan
         """May be replaced at any time, by any thread."""
@@ -65,6 +67,7 @@ class Capture:
         self._transport = transport
         self._timeouts = (open_seconds, read_seconds)
         self._reader = reader
+        self._on_condition = on_condition
         self._stream: PlainStream | CameraStream | None = None
         self._lock = threading.Lock()
         """Held while a packet is handed over: whoever holds it may seal."""
@@ -203,12 +206,15 @@ class Capture:
                 if self._stopping.is_set():
                     return
                 self._take, self._stream = take, stream
+            if isinstance(stream, PlainStream):
+                self._journal.losses.connected(lambda: stream.damaged)
             try:
                 stream.read(partial(self._feed, url, take), lambda: take.is_settled(monotonic()))
             finally:
                 with self._lock:
                     take.end(self.plan)
                     self._take = self._stream = None
+                self._journal.losses.disconnected()
 
     def _is_playing(self) -> None:
         """Its first keyframe may be a minute away. A stall is over only when something comes."""
@@ -265,7 +271,10 @@ class Capture:
     def _become(self, condition: CameraCondition, reason: str) -> None:
         if condition is not self._condition:
             self._since, self._became = self._journal.clock.now(), self._journal.clock.monotonic()
+        is_news = condition is not self._condition
         self._condition, self._reason = condition, reason
+        if is_news:
+            self._on_condition()
         if self._told and condition in _AT_EASE:
             seconds = round(self._journal.clock.monotonic() - self._failing_since, 1)
             log.info("camera_recovered", **self._whom(), condition=str(condition), seconds=seconds, was=self._told)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import platform
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +23,25 @@ log = structlog.get_logger(__name__)
 
 TOKEN_REFUSED_PAUSE = timedelta(minutes=5)
 GIB = 1024**3
+EARLY = timedelta(seconds=5)
+"""How soon after the heartbeat before news may go out early, at first, and over how long a fleet is spread: schedules
+begin in the same second everywhere."""
+
+
+class Pace:
+    """How far apart heartbeats with news are at least: a camera that comes and goes must not call all the time."""
+
+    def __init__(self, shortest: timedelta, longest: timedelta) -> None:
+        self._shortest, self._longest = min(shortest, longest), longest
+        self.distance = self._shortest
+
+    def hurried(self) -> None:
+        """One went out early; the next must wait longer."""
+        self.distance = min(2 * self.distance, self._longest)
+
+    def rested(self) -> None:
+        """A whole interval was quiet."""
+        self.distance = self._shortest
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +59,7 @@ class Vitals:
 
 
 class Heartbeats:
-    """One a period; after a failure sooner, so that a control plane that returns sees the recorder at once."""
+    """One a period, sooner with news, and after a failure, so that a control plane that returns is told at once."""
 
     def __init__(
         self,
@@ -54,6 +74,7 @@ class Heartbeats:
         on_config_changed: Callable[[], None],
         on_answered: Callable[[], None] = lambda: None,
         backoff: Backoff | None = None,
+        early: timedelta = EARLY,
     ) -> None:
         """`gather` may block."""
         self._control_plane = control_plane
@@ -68,14 +89,24 @@ class Heartbeats:
         self._backoff = backoff or Backoff()
         self._system = system_info()
         self._sequence = 0
+        self._news = asyncio.Event()
+        self._spread = early
+        self._pace = Pace(early, interval)
+
+    def soon(self) -> None:
+        """There is something that shouldn't wait for the next heartbeat."""
+        self._news.set()
 
     async def run(self) -> None:
         """Until cancelled."""
         failures = 0
         while True:
+            self._news.clear()
             try:
                 await self.beat()
-                failures, pause = 0, self._interval
+                failures = 0
+                await self._rest()
+                continue
             except TokenRefused:
                 pause = TOKEN_REFUSED_PAUSE
             except ControlPlaneError as error:
@@ -83,6 +114,21 @@ class Heartbeats:
                 pause = min(self._backoff.wait(failures), self._interval)
                 log.debug("heartbeat_failed", reason=str(error))
             await asyncio.sleep(pause.total_seconds())
+
+    async def _rest(self) -> None:
+        """An interval, or less if there is news."""
+        loop = asyncio.get_running_loop()
+        began, interval = loop.time(), self._interval.total_seconds()
+        try:
+            async with asyncio.timeout(interval):
+                await self._news.wait()
+        except TimeoutError:
+            self._pace.rested()
+            return
+        spread = random.random() * self._spread.total_seconds()  # noqa: S311  # spreads recorders only
+        due = max(began + self._pace.distance.total_seconds(), loop.time() + spread)
+        await asyncio.sleep(min(due, began + interval) - loop.time())
+        self._pace.hurried()
 
     async def beat(self) -> None:
         """One heartbeat. Raises `ControlPlaneError`."""

@@ -15,6 +15,7 @@ from recorder.clock_error import ClockError
 from recorder.coverage import SMALLEST, Coverage
 from recorder.durability import Syncer
 from recorder.errors import CameraError, DiskFailed, DiskFull
+from recorder.losses import Losses
 from recorder.paperwork import Paperwork
 from recorder.recovery import recover_open_alone
 from recorder.scenes.tally import Tally
@@ -47,6 +48,7 @@ class Journal:
         self.coverage = coverage
         self.tally = tally
         """Where the sizes of frames are counted; None where nobody wants to know."""
+        self.losses = Losses()
         self.run: Run | None = None
         self.recording: Recording | None = None
         self.error: CameraError | None = None

@@ -92,12 +92,13 @@ async def run(settings: Settings) -> None:
                 return
             opened.callback(spool.close)
             clock_error = ClockError(clock)
-            newest_first, wake = settings.upload_order is UploadOrder.NEWEST, _Wake()
+            newest_first, wake, news = settings.upload_order is UploadOrder.NEWEST, _Wake(), _Wake()
             cameras = Cameras(
                 spool,
                 clock=clock,
                 capturing=_capturing(settings),
                 on_change=wake.from_a_thread,
+                on_condition=news.from_a_thread,
                 clock_error=clock_error,
                 held_up=waiting.held_up,
             )
@@ -161,6 +162,7 @@ async def run(settings: Settings) -> None:
                 on_config_changed=config.poke,
                 on_answered=pulse.beat,
             )
+            news.whom = (heartbeats.soon,)
             holds = SiteHolds(spool, clock, retention.wake)
             api = local_api(status, cameras, holds, allowed_hosts=hosts, version=VERSION)
             log.info("recorder_started", version=VERSION, store=shown, folder=str(base), pid=os.getpid())
@@ -193,7 +195,7 @@ async def _run_all(
 
 
 class _Wake:
-    """Wakes the reports and the uploads: the spool holds something new."""
+    """Wakes who has something to tell or to upload."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

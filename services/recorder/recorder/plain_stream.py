@@ -109,6 +109,11 @@ class PlainStream:
         if self._is_wanted():  # else nobody interrupts it any more
             self._reader.carry(self._line)
 
+    @property
+    def damaged(self) -> int:
+        """How many pictures and pieces of sound something is missing of, or in front of."""
+        return self._session.damaged
+
     def interrupt(self) -> None:
         """`read` returns soon."""
         if self._line is not None:

@@ -57,6 +57,7 @@ class Status:
         """The whole, with the predecessor's keys first; blocks."""
         vitals, problems, held = self.vitals(), self.problems.all(), self.stock.holdings()
         config, link, uploads = self.config.state, self.link.state, self.uploads.state
+        damaged = self.cameras.damaged()
         names = {camera.id: camera.name for camera in config.config.cameras} if config.config else {}
         return {
             "status": "degraded" if problems else "running",
@@ -102,7 +103,12 @@ class Status:
                 "last_contact": link.last_contact,
             },
             "camera_states": [
-                {"camera_name": names.get(state.camera_id), **state.model_dump(mode="json")} for state in vitals.cameras
+                {
+                    "camera_name": names.get(state.camera_id),
+                    **state.model_dump(mode="json"),
+                    "damaged_units": damaged.get(state.camera_id),
+                }
+                for state in vitals.cameras
             ],
             "scene_signals": [
                 {
@@ -161,6 +167,11 @@ class Status:
         lines += [
             f'recorder_camera_condition{{camera_id="{state.camera_id}",condition="{state.condition.value}"}} 1'
             for state in vitals.cameras
+        ]
+        lines.append("# TYPE recorder_camera_damaged_units_total counter")
+        lines += [
+            f'recorder_camera_damaged_units_total{{camera_id="{camera_id}"}} {total}'
+            for camera_id, total in self.cameras.damaged().items()
         ]
         return "\n".join(lines) + "\n"
 

@@ -1,6 +1,7 @@
 """One camera as its supervisor has it: what is written of it, and what reads it while that is wanted."""
 
 import threading
+from collections.abc import Callable
 from datetime import datetime
 
 from camfleet_contract.gaps import GapCause
@@ -18,11 +19,15 @@ from recorder.wanted import Run, Stream
 class SupervisedCamera:
     """Lives as long as the program; captures come and go."""
 
-    def __init__(self, journal: Journal, capturing: Capturing, reader: Reader | None) -> None:
+    def __init__(
+        self, journal: Journal, capturing: Capturing, reader: Reader | None, on_condition: Callable[[], None]
+    ) -> None:
+        """`on_condition` is called from other threads when the camera's condition is another one."""
         self.journal = journal
         self.capture: Capture | None = None
         self._capturing = capturing
         self._reader = reader
+        self._on_condition = on_condition
         self._transport = Transport.TCP
         """The capture's."""
         self._gone: threading.Event | None = None
@@ -61,6 +66,7 @@ class SupervisedCamera:
                 read_seconds=self._capturing.read_seconds,
                 reader=self._reader,
                 after=self._gone,
+                on_condition=self._on_condition,
             )
             return
         self.capture.plan, self.capture.name = plan, stream.name
