@@ -17,6 +17,7 @@ from camfleet_contract.recordings import RecordingStatus
 from recorder.cameras import Cameras
 from recorder.capturing import Capturing
 from recorder.errors import PasswordRefused
+from recorder.sources import RtspClient
 from recorder.spool import Segment, Spool
 from recorder.stream import CameraStream, Transport
 from tests.recorder.camera_process import CameraProcess, Make, camera_process, video_units
@@ -69,17 +70,27 @@ def breaks(found: list[int]) -> int:
     return sum((before + 1) % (LOOP_SECONDS * GOP_FRAMES) != after for before, after in pairwise(found))
 
 
-@pytest.mark.parametrize("transport", list(Transport))
+@pytest.mark.parametrize(
+    ("transport", "client"),
+    [
+        pytest.param(Transport.TCP, RtspClient.AUTO, id="tcp-auto"),
+        pytest.param(Transport.TCP, RtspClient.LIBAV, id="tcp-libav"),
+        pytest.param(Transport.UDP, RtspClient.AUTO, id="udp-auto"),
+    ],
+)
 @pytest.mark.parametrize("codec", ["h264", "h265"])
 async def test_every_packet_is_the_cameras_and_none_is_missing_at_a_cut(
-    spool: Spool, make: Make, codec: str, transport: Transport, request: pytest.FixtureRequest
+    spool: Spool, make: Make, codec: str, transport: Transport, client: RtspClient, request: pytest.FixtureRequest
 ) -> None:
     file: Path = request.getfixturevalue(codec)
     async with camera_process(make, file) as served:
-        cameras = Cameras(spool, capturing=Capturing(transport=transport))
+        cameras = Cameras(spool, capturing=Capturing(transport=transport, client=client))
         cameras.apply(config(always(camera(served.url))))
         async with running(cameras):
             await until(lambda: len(sealed(spool)) >= 3)
+            # Only our own client counts what comes damaged, and it reads both makes wherever it may.
+            is_ours = (transport, client) == (Transport.TCP, RtspClient.AUTO)
+            assert list(cameras.damaged().values()) == ([0] if is_ours else [])
     segments = sealed(spool)
     found = await asyncio.to_thread(places, spool, segments, file)
     assert breaks(found) == 0
