@@ -269,9 +269,9 @@ class Capture:
             log.debug("recording_not_begun", camera_id=str(self._journal.camera_id), reason=str(error))
 
     def _become(self, condition: CameraCondition, reason: str) -> None:
-        if condition is not self._condition:
-            self._since, self._became = self._journal.clock.now(), self._journal.clock.monotonic()
         is_news = condition is not self._condition
+        if is_news:
+            self._since, self._became = self._journal.clock.now(), self._journal.clock.monotonic()
         self._condition, self._reason = condition, reason
         if is_news:
             self._on_condition()
