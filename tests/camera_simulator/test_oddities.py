@@ -125,3 +125,10 @@ async def test_the_keyframe_distance_changes_while_running(media_cache: Path) ->
 def test_jpeg_that_rtp_cannot_carry_is_refused(fields: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"JPEG"):
         CameraSpec(name="yard", codec=VideoCodec.MJPEG, **fields)  # type: ignore[arg-type]
+
+
+async def test_cameras_that_are_made_together_may_have_clocks_of_their_own(media_cache: Path) -> None:
+    specs = [CameraSpec(name="early", phase_seconds=100.5), CameraSpec(name="late")]
+    async with CameraSimulator(specs, cache=media_cache) as simulator:
+        early, late = (simulator.camera(spec.name).broadcast for spec in specs)
+        assert early.elapsed - late.elapsed > 100

@@ -30,7 +30,7 @@ class SentUnit(NamedTuple):
 
 
 class Broadcast(Observable):
-    """Times are seconds of the camera's own clock, which starts at 0 when the camera is made."""
+    """Times are seconds of the camera's own clock, which starts at `phase_seconds` when the camera is made."""
 
     def __init__(self, spec: CameraSpec, media: Media) -> None:
         super().__init__()
@@ -49,8 +49,8 @@ class Broadcast(Observable):
         first = spec.first_rtp_timestamp
         self._first_rtp_times = {kind: seeded.getrandbits(31) if first is None else first for kind in Kind}
         self._unsteadiness = seeded
-        self._started_at = time.monotonic()
-        self._started_wall_seconds = time.time()
+        self._started_at = time.monotonic() - spec.phase_seconds
+        self._started_wall_seconds = time.time() - spec.phase_seconds
 
     @property
     def elapsed(self) -> float:

@@ -86,6 +86,8 @@ class CameraSpec:
     """Video's RTP timestamps are off by up to so many ticks either way, so that some repeat or go backwards."""
     frozen_timestamps: bool = False
     """Every picture has the same RTP timestamp."""
+    phase_seconds: float = 0.0
+    """How long ago its clock began when it is made: cameras that are made together needn't send at the same moments."""
     sent_limit: int = 100_000
     """How many of the units sent last are remembered, at about 200 bytes each."""
     own_port: bool = False
@@ -106,7 +108,7 @@ class CameraSpec:
             )
         if min(self.fps, self.gop_frames, self.bitrate_bps, self.loop_seconds, self.session_timeout_seconds) < 1:
             raise ValueError(f"{self.name}: rates and lengths must be at least 1")
-        if min(self.b_frames, self.sent_limit, self.rtcp_interval_seconds, self.unsteady_ticks) < 0:
+        if min(self.b_frames, self.sent_limit, self.rtcp_interval_seconds, self.unsteady_ticks, self.phase_seconds) < 0:
             raise ValueError(f"{self.name}: there is no less than none")
         if self.file is not None and self.clock is Clock.LIVE:
             raise ValueError(f"{self.name}: a file can't carry a live clock")
