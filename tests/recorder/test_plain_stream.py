@@ -1,6 +1,7 @@
 """A plain camera's stream through our own client and the shared reader."""
 
 import asyncio
+import gc
 import io
 import threading
 from contextlib import closing
@@ -14,8 +15,10 @@ from camera_simulator import CameraSimulator, CameraSpec, Kind
 from recorder.errors import StreamEnded, StreamStalled
 from recorder.plain_stream import PlainStream
 from recorder.reader import Reader
+from recorder.rtsp.units import AccessUnit
 from tests.recorder.rtsp.packets import FRAME, VIDEO_REPORTS, Sender, frame, pictures
 from tests.recorder.rtsp.scripted import Script, camera
+from tests.recorder.waiting import until
 
 
 async def test_what_came_with_the_cameras_good_bye_is_handed_over() -> None:
@@ -91,3 +94,32 @@ def test_who_is_let_go_while_pictures_come_waits_for_no_keyframe() -> None:
             )
         assert playing.is_set()
     reader.close()
+
+
+async def test_no_picture_stays_in_memory_once_it_is_handed_over() -> None:
+    """A keyframe of each camera, held by the thread that waits for the connection's end, is half a megabyte."""
+    reader = Reader(nap_seconds=60)  # what the first round brings is all that comes
+    is_wanted = threading.Event()
+    is_wanted.set()
+    others = access_units()
+    async with CameraSimulator([CameraSpec(name="yard", loop_seconds=1)], port=0) as simulator:
+        stream = await asyncio.to_thread(
+            PlainStream.open,
+            simulator.url("yard"),
+            reader,
+            open_seconds=10,
+            read_seconds=10,
+            is_wanted=is_wanted.is_set,
+        )
+        reading = asyncio.create_task(asyncio.to_thread(stream.read, lambda _packet, _arrival: True, lambda: True))
+        await until(lambda: not access_units() - others)
+        is_wanted.clear()
+        stream.interrupt()
+        await reading
+        await asyncio.to_thread(stream.close)
+    reader.close()
+
+
+def access_units() -> set[AccessUnit]:
+    """All that there are in this process."""
+    return {each for each in gc.get_objects() if isinstance(each, AccessUnit)}

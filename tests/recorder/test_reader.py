@@ -1,6 +1,7 @@
 """The thread that reads all cameras: in order, within bounds, and never held up by the one that writes."""
 
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,6 +10,7 @@ import pytest
 
 from recorder.errors import StreamEnded, StreamStalled
 from recorder.reader import Line, Reader
+from tests.recorder.waiting import until
 
 LIMIT_BYTES = 4 << 20
 
@@ -159,3 +161,23 @@ def test_what_waits_for_a_disk_is_bounded_and_none_of_it_is_lost(reader: Reader,
         assert sending.result(60) is None
         assert ending.result(60) is None
     assert recipient.got == sent
+
+
+async def test_what_was_taken_does_not_stay_in_memory_until_the_next_round(pool: ThreadPoolExecutor) -> None:
+    reader = Reader(nap_seconds=60)
+    camera, ours = connected()
+    taken: list[bytes] = []
+
+    def receive(data: bytes, _arrival: float) -> bool:
+        taken.append(data)
+        return True
+
+    with camera, ours:
+        camera.sendall(b"x" * 10_000)
+        line = Line(ours, receive, silence_seconds=90)
+        ending = carried(reader, pool, line)
+        # Held by the list alone: getrefcount's own argument counts, too.
+        await until(lambda: taken and sys.getrefcount(taken[0]) == 2)
+        line.interrupt()
+        assert ending.result(30) is None
+    reader.close()

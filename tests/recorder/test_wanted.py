@@ -2,23 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from camfleet_contract.configuration import RecorderConfig, Schedule
 from camfleet_contract.messages import Interval
-from recorder.take import Plan
-from recorder.wanted import (
-    CONNECT_AHEAD,
-    LINGER,
-    Run,
-    Stream,
-    next_boundary,
-    run_at,
-    runs_between,
-    unknown_zones,
-    wanted,
-)
+from recorder.wanted import CONNECT_AHEAD, LINGER, Run, Stream, next_boundary, runs_between, unknown_zones, wanted
 from tests.recorder.rig import camera, config, once
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -60,13 +46,6 @@ def test_the_window_that_opened_first_owns_the_footage() -> None:
 def test_a_window_inside_another_owns_nothing() -> None:
     outer, inner = once(YARD, hour(0), hour(3)), once(YARD, hour(1), hour(2))
     assert [run.schedule_id for run in runs(config(inner, outer))] == [outer.id]
-
-
-@given(st.lists(st.integers(-4, 20).map(lambda quarters: hour(quarters / 4)), min_size=1))
-def test_whose_a_moment_is_does_not_depend_on_what_was_asked_before(moments: list[datetime]) -> None:
-    planned = runs(config(once(YARD, hour(0), hour(1)), once(YARD, hour(1), hour(2)), once(YARD, hour(3), hour(4))))
-    plan = Plan(tuple(planned), lambda run: run.start)
-    assert [plan.at(moment) for moment in moments] == [run_at(planned, moment) for moment in moments]
 
 
 def test_a_run_stays_the_same_when_its_end_is_moved() -> None:

@@ -227,8 +227,6 @@ class Capture:
             return False
         with self._lock:
             take.feed(packet, arrival, self.plan)
-        if take.is_recording and self._condition is CameraCondition.RECORDING:
-            return True  # as nearly always
         condition = _flowing(take, self.plan, self._condition)
         if condition is not self._condition:
             self._become(condition, "")

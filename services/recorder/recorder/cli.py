@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 from uuid import UUID
 
-import structlog
 import typer
 
 from recorder.errors import BadSettings, PortTaken, RecorderError, SpoolBusy, SpoolError
-from recorder.memory import give_back_what_is_freed
+from recorder.memory import give_back_what_is_freed, without_what_is_for_terminals
 from recorder.settings import Settings, read_settings
 
 BAD_SETTINGS, BAD_FOLDER, PORT_TAKEN = 2, 3, 4
@@ -60,8 +59,11 @@ def run(env_file: EnvFile = Path(".env")) -> None:
     """
     settings = _settings(env_file)
     give_back_what_is_freed()
-    from recorder.logs import logging_to
-    from recorder.main import run as run_recorder
+    with without_what_is_for_terminals():
+        import structlog
+
+        from recorder.logs import logging_to
+        from recorder.main import run as run_recorder
 
     secrets = (settings.client_token.get_secret_value(), _held(settings))
     folder = settings.recording_base_dir / "logs"
@@ -90,6 +92,8 @@ def check(
     It records nothing and may run beside a running recorder (each camera is opened once more for a moment).
     """
     settings = _settings(env_file)
+    import structlog
+
     # The findings say it all; log lines between them would only confuse.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     if not asyncio.run(_check(settings, with_cameras=cameras)):

@@ -26,6 +26,7 @@ from recorder.errors import CallRefused, ControlPlaneUnreachable, TokenRefused
 from recorder.link import Link
 from recorder.redaction import storable
 from recorder.settings import API_PATH
+from recorder.tls import trust
 
 TIMEOUT = httpx.Timeout(connect=10, read=30, write=30, pool=30)
 LONG_POLL_SECONDS = 25
@@ -51,7 +52,7 @@ async def connected(backend_api_url: str, token: SecretStr, link: Link) -> Async
     """The control plane at an address; `link` learns from every call how it stands."""
     headers = {"Authorization": f"Bearer {token.get_secret_value()}"}
     async with httpx.AsyncClient(
-        base_url=backend_api_url + API_PATH, headers=headers, timeout=TIMEOUT, follow_redirects=False
+        base_url=backend_api_url + API_PATH, headers=headers, timeout=TIMEOUT, follow_redirects=False, verify=trust()
     ) as client:
         yield ControlPlane(client, link)
 

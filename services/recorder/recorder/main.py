@@ -34,6 +34,7 @@ from recorder.heartbeat import Heartbeats
 from recorder.held_up import Waiting
 from recorder.link import Link
 from recorder.local_server import LocalServer, listening
+from recorder.memory import keep_for_good, trimming
 from recorder.offers import Offers
 from recorder.problems import Problems
 from recorder.pulse import Pulse
@@ -169,7 +170,8 @@ async def run(settings: Settings) -> None:
             await config.start_from_cache()
             stocktaking = Stocktaking(spool, cameras.is_recovered)
             others = (config, heartbeats, pulse, uploads, retention, stocktaking, LocalServer(api, listener))
-            await _run_all(cameras.run(), reports, [part.run() for part in others], stop)
+            keep_for_good()
+            await _run_all(cameras.run(), reports, [*(part.run() for part in others), trimming()], stop)
     log.info("recorder_stopped")
 
 

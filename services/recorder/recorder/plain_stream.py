@@ -89,13 +89,8 @@ class PlainStream:
 
         Until the stamps are settled each packet is read when it comes, from then on many at a time.
         """
-        begun, self._begun = self._begun, []
-        if not all(feed(self._packet(unit), arrival) for unit, arrival in begun):
+        if not self._read_settling(feed, is_settled):
             return
-        while not is_settled():
-            for unit, arrival in self._units():
-                if not feed(self._packet(unit), arrival):
-                    return
 
         def receive(data: bytes, arrival: float) -> bool:
             units = self._session.feed(data)
@@ -122,6 +117,17 @@ class PlainStream:
     def close(self) -> None:
         self._session.close()
         self._template.close()
+
+    def _read_settling(self, feed: Feed, is_settled: Callable[[], bool]) -> bool:
+        """Whether more is wanted. On its own, since what a function holds stays for as long as it runs: a keyframe."""
+        begun, self._begun = self._begun, []
+        if not all(feed(self._packet(unit), arrival) for unit, arrival in begun):
+            return False
+        while not is_settled():
+            for unit, arrival in self._units():
+                if not feed(self._packet(unit), arrival):
+                    return False
+        return True
 
     def _from_keyframe(self, on_playing: Callable[[], None]) -> list[tuple[AccessUnit, float]]:
         begun: list[tuple[AccessUnit, float]] = []

@@ -136,6 +136,7 @@ class Reader:
                         )
             if came:
                 self._rounds.put(came)
+                came = []  # else it stays in memory for the nap, too
             # A receive buffer that fills up within a nap would slow the camera down.
             nap = self._nap / 2 if is_pressed else self._nap * 1.1
             self._nap = max(_SHORTEST_NAP_SECONDS, min(nap, self._longest_nap))
@@ -177,6 +178,7 @@ class Reader:
                 each.line.take(each.arrival, each.data)
                 if isinstance(each.data, bytes):
                     self._taken_bytes += len(each.data)
+            del came, each  # else they stay in memory until the next round
 
 
 def _widen(connection: socket.socket) -> None:

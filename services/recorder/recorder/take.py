@@ -44,14 +44,9 @@ class Plan:
         self.known_since = known_since
         self.ahead = ahead
         self.is_due = is_due
-        self._asked_for: Run | None = None
 
     def at(self, moment: datetime) -> Run | None:
-        # Asked for every picture, and nearly always about the same run: runs of one camera never overlap.
-        run = self._asked_for
-        if run is None or not run.start <= moment < run.end:
-            run = self._asked_for = run_at(self.runs, moment)
-        return run
+        return run_at(self.runs, moment)
 
     def holds(self, run: Run) -> bool:
         return any(run.key == planned.key for planned in self.runs)
@@ -149,11 +144,10 @@ class Take:
         if self._tally is not None:
             self._tally.frame(packet, stamp, second, self._sets)
         run = plan.at(stamp)
-        if run is not self._journal.run:
-            self._finish_what_is_over(run, second, stamp, plan)
+        self._finish_what_is_over(run, second, stamp, plan)
         if self._writer is not None:
             if run is None or not packet.is_keyframe or not self._is_cut(self._writer, run, second):
-                self._write(packet, second, stamp)
+                self._write(packet, second)
                 return
             self._seal(second)
         self._wait(packet, second, arrival, run, plan)
@@ -165,7 +159,7 @@ class Take:
                 self._preroll.forget_before(second - plan.ahead.kept_seconds, second)
             elif self._preroll.size_bytes > GOP_BYTES // 2:
                 self._open(run, plan)  # waited for sound, or for the stamps; no longer
-                self._write(packet, second, self._timeline.stamp(second))
+                self._write(packet, second)
                 return
             # Else all wait together: libav hands over in a burst what came while it looked for announced sound, and
             # stamps taken before its end would be seconds late for as long as the connection lasts.
@@ -226,14 +220,14 @@ class Take:
         self._journal.footage_began(self._writer, start)
         for packet, second in kept:
             if packet.stream_index == self._tracks.video.index:
-                self._write(packet, second, self._timeline.stamp(second))
+                self._write(packet, second)
             else:
                 self._writer.write_audio(packet)
 
-    def _write(self, packet: "Packet[Stream]", second: float, stamp: datetime) -> None:
+    def _write(self, packet: "Packet[Stream]", second: float) -> None:
         if self._writer is not None:
             self._writer.write_video(packet, second)
-            self._journal.coverage.footage_until(stamp)
+            self._journal.coverage.footage_until(self._timeline.stamp(second))
 
     def _seal(self, next_second: float | None) -> None:
         """`next_second` is where the footage goes on, if it does."""

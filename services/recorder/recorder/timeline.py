@@ -152,7 +152,6 @@ class _Track:
         # A float, since arithmetic with fractions would be most of what a packet costs.
         self._tick_seconds = float(time_base)
         self._shift = self._ticks(shift_seconds)
-        self._tolerance, self._backward = self._ticks(TOLERANCE_SECONDS), self._ticks(_BACKWARD_SECONDS)
         self._newest: int | None = None
         """The latest time that any packet is shown."""
         self._advance = 0
@@ -211,17 +210,13 @@ class _Track:
         it sent before, and that one late.
         """
         waited += self._late_seconds
-        if time is not None and self._repeats < _FROZEN_PACKETS and waited >= 0:
-            pts = time + self._shift  # nearly always: neither far ahead nor back, as below, in whole ticks
-            if pts - newest <= self._tolerance and pts >= self._dts - self._backward:
-                return pts
         by_arrival = newest + max(1, self._ticks(waited))
         onward = newest + self._advance if self._advance and waited < _PAUSE_SECONDS else by_arrival
         if time is None:
             return onward
         pts = time + self._shift
         is_far_ahead = pts - newest > self._ticks(waited + TOLERANCE_SECONDS)
-        if is_far_ahead or pts < self._dts - self._backward:
+        if is_far_ahead or pts < self._dts - self._ticks(_BACKWARD_SECONDS):
             self._shift += onward - pts
             return onward
         if self._repeats >= _FROZEN_PACKETS:

@@ -11,6 +11,7 @@ from recorder.storage.brokered import Brokered
 from recorder.storage.files import Folder
 from recorder.storage.interface import Storage
 from recorder.storage.resumable import Patience
+from recorder.tls import trust
 
 MIB = 1024 * 1024
 
@@ -18,7 +19,7 @@ MIB = 1024 * 1024
 @asynccontextmanager
 async def chosen_store(settings: Settings) -> AsyncIterator[Storage]:
     """The recorder's own store, or the sessions that the control plane opens."""
-    async with httpx.AsyncClient(follow_redirects=False) as client:
+    async with httpx.AsyncClient(follow_redirects=False, verify=trust()) as client:
         store = _store(settings, client)
         try:
             yield store
