@@ -13,7 +13,7 @@ from rich.console import Console
 from bench.depacketizing import depacketizing
 from bench.fast_forward import LATE, fast_forward
 from bench.reconnect import reconnect
-from bench.recording import LAG_CAMERAS, recording
+from bench.recording import COST_CAMERAS, LAG_CAMERAS, recording, recording_and_uploading
 from bench.results import Result, show, write
 from bench.start_up import start_up
 from bench.years import years
@@ -27,6 +27,7 @@ BENCHMARKS: dict[tuple[str, ...], Callable[[Path], Coroutine[Any, Any, list[Resu
         ): partial(recording, cameras=cameras)
         for cameras in (1, 4, 16, 64)
     },
+    (f"recorder.cpu_per_camera_with_upload.{COST_CAMERAS}",): recording_and_uploading,
     ("recorder.start_up.500000",): partial(start_up, segments=500_000),
     (f"recorder.fast_forward.{LATE}",): fast_forward,
     ("recorder.spool_file.10_years", "recorder.spool_log.10_years", "recorder.spool_queries.10_years"): years,

@@ -29,6 +29,7 @@ from uuid_utils.compat import uuid7
 
 from bench.results import Result, compared
 from recorder.clock import SystemClock
+from recorder.memory import give_back_what_is_freed
 from recorder.retention import Reserve, Retention, disk_space
 from recorder.sealing import Sealer
 from recorder.segments import SegmentWriter, Tracks
@@ -208,6 +209,7 @@ def make_clip(path: Path) -> None:
 
 
 async def _main() -> None:
+    give_back_what_is_freed()  # as the program does
     # Standard output is for the samples.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     async for sample in live(Path(sys.argv[1]), [int(count) for count in sys.argv[2:]]):

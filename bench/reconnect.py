@@ -16,7 +16,7 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from bench.restart_loops import GOES_ON, Begun, restart_loops
-from bench.results import Result
+from bench.results import Result, compared, limited
 from camfleet_contract.cameras import Camera
 from camfleet_contract.configuration import RecorderConfig, Schedule
 from camfleet_contract.schedules import ScheduleType
@@ -76,8 +76,8 @@ async def reconnect(folder: Path) -> list[Result]:
 
 
 def _result(name: str, ours: list[float], reference: list[float], goal: float | None = None) -> Result:
-    value, other = round(median(ours), 3), round(median(reference), 3)
-    return Result(name, value, "s", other, round(value / other, 3), goal, None if goal is None else value <= goal)
+    value, other = median(ours), median(reference)
+    return compared(name, value, "s", other) if goal is None else limited(name, value, "s", goal, other)
 
 
 async def _measured(control: str, names: list[str], begun: Begun) -> dict[str, list[float]]:

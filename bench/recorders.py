@@ -13,11 +13,9 @@ import httpx
 from bench.processes import free_port
 from demo.cameras import Source
 from demo.cameras import register as register_cameras
-from demo.operator import Operator, operator
+from demo.operator import operator
 from demo.processes import Child, DemoError, call, start
 from demo.ready import recorder_status, wait_until_healthy
-
-HEARTBEAT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +34,18 @@ class RunningRecorder:
 
 
 @contextlib.asynccontextmanager
-async def recorder_running(folder: Path, sources: list[Source]) -> AsyncIterator[RunningRecorder]:
-    """The recorder, recording all cameras, with a real control plane beside it whose cost is not counted."""
+async def recorder_running(
+    folder: Path,
+    sources: list[Source],
+    segment_seconds: int,
+    *,
+    with_upload: bool = False,
+    heartbeat_seconds: float | None = None,
+) -> AsyncIterator[RunningRecorder]:
+    """The recorder, recording all cameras, with a real control plane beside it whose cost is not counted.
+
+    Without uploads the folder that is its store isn't there, as where its disk is not mounted.
+    """
     port, status_port = free_port(), free_port()
     store = folder / "bucket"
     store.mkdir()
@@ -53,21 +61,23 @@ async def recorder_running(folder: Path, sources: list[Source]) -> AsyncIterator
             "BACKEND_API_URL": f"http://127.0.0.1:{port}",
             "CLIENT_TOKEN": token,
             "RECORDING_BASE_DIR": str(folder / "recorder"),
-            "STORAGE_URL": store.as_uri(),
+            "STORAGE_URL": (store if with_upload else folder / "not-mounted").as_uri(),
             "STATUS_PORT": str(status_port),
-            "HEARTBEAT_INTERVAL_SECONDS": str(HEARTBEAT_SECONDS),
             "MAX_CONCURRENT_RECORDINGS": str(len(sources)),
         }
+        if heartbeat_seconds is not None:
+            environment["HEARTBEAT_INTERVAL_SECONDS"] = str(heartbeat_seconds)
         recorder = await _started(children, "recorder", ["recorder", "run"], environment, folder)
         url = f"http://127.0.0.1:{status_port}"
         await wait_until_healthy(f"{url}/health", recorder, never, seconds=60)
-        await _record_all(chief, [camera.id for camera in fleet])
+        for camera in fleet:
+            await chief.record_always(camera.id, segment_seconds=segment_seconds)
         await _until_recording(url, len(fleet), recorder)
         yield RunningRecorder(recorder.process.pid, url)
 
 
 @contextlib.asynccontextmanager
-async def ffmpeg_running(folder: Path, sources: list[Source]) -> AsyncIterator[list[int]]:
+async def ffmpeg_running(folder: Path, sources: list[Source], segment_seconds: int) -> AsyncIterator[list[int]]:
     """What the well-known recorders do: one ffmpeg process per camera."""
     program = shutil.which("ffmpeg")
     if program is None:
@@ -79,7 +89,7 @@ async def ffmpeg_running(folder: Path, sources: list[Source]) -> AsyncIterator[l
         for source in sources:
             command = [
                 *("-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-i", source.address["rtsp_url"]),
-                *("-c", "copy", "-f", "segment", "-segment_time", "60", "-reset_timestamps", "1"),
+                *("-c", "copy", "-f", "segment", "-segment_time", str(segment_seconds), "-reset_timestamps", "1"),
                 str(output / f"{source.name}-%d.mp4"),
             ]
             processes.append(await asyncio.create_subprocess_exec(program, *command))
@@ -101,11 +111,6 @@ async def _started(
     child = await start(name, *command, env=env, folder=folder)
     children.push_async_callback(child.end, seconds=20)
     return child
-
-
-async def _record_all(chief: Operator, camera_ids: list[str]) -> None:
-    for camera_id in camera_ids:
-        await chief.record_always(camera_id)
 
 
 async def _until_recording(url: str, cameras: int, recorder: Child) -> None:

@@ -11,9 +11,7 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One figure. `ratio` is value / reference; `goal`, if there is one, is the most that `compared` allows the ratio
-    to be, and other benchmarks the value.
-    """
+    """One figure. `ratio` is value / reference. The goal is the most that it may be, or without a ratio the value."""
 
     name: str
     value: float
@@ -32,9 +30,10 @@ def compared(name: str, value: float, unit: str, reference: float, goal: float |
     )
 
 
-def limited(name: str, value: float, unit: str, goal: float) -> Result:
-    """A figure that must itself be at most its goal."""
-    return Result(name, round(value, 3), unit, goal=goal, holds=value <= goal)
+def limited(name: str, value: float, unit: str, goal: float, reference: float | None = None) -> Result:
+    """A figure that must itself be at most its goal; the reference is there to read it by."""
+    beside = None if reference is None else round(reference, 3)
+    return Result(name, round(value, 3), unit, beside, goal=goal, holds=value <= goal)
 
 
 def write(results: Iterable[Result], file: Path) -> None:

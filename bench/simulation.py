@@ -14,6 +14,9 @@ from demo.processes import start
 
 # One picture for all cameras, since each picture is encoded anew, and 64 of them would take minutes.
 CAMERA = "picture_name=bench,codec=h264,audio=aac,width=1920,height=1080,fps=25,gop_frames=50,bitrate_bps=4000000"
+MEGABITS_PER_SECOND, PICTURES_PER_SECOND, GOP_SECONDS = 4.0, 25, 2.0
+_GOLDEN = 0.618
+"""Multiples of it lie evenly in the interval from 0 to 1, however many there are."""
 _ON_THEIR_WAY_SECONDS = 2.0
 
 
@@ -44,10 +47,16 @@ class Simulation:
                 (await http.post(url, json={"fault": fault})).raise_for_status()
 
 
+def specs(cameras: int) -> list[str]:
+    """As the simulator's command line takes them."""
+    phases = [round(GOP_SECONDS * (i * _GOLDEN % 1), 3) for i in range(cameras)]
+    return [f"camera-{i}:{CAMERA},phase_seconds={phase}" for i, phase in enumerate(phases)]
+
+
 @contextlib.asynccontextmanager
 async def simulated(folder: Path, cameras: int) -> AsyncIterator[Simulation]:
-    """So many cameras of 1080p at 4 Mbit/s with sound."""
-    options = [part for i in range(cameras) for part in ("--camera", f"camera-{i}:{CAMERA}")]
+    """So many cameras of 1080p at 4 Mbit/s with sound, which send and have their keyframes at different moments."""
+    options = [part for spec in specs(cameras) for part in ("--camera", spec)]
     ports = ("--port", "0", "--control-port", "0")
     child = await start("camera simulator", "camera-simulator", "serve", *options, *ports, env={}, folder=folder)
     try:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
 from bench.processes import free_port
-from bench.results import Result
+from bench.results import Result, limited
 from camera_simulator import CameraSimulator, CameraSpec
 from camfleet_contract.cameras import Camera
 from camfleet_contract.configuration import RecorderConfig
@@ -39,10 +39,7 @@ async def start_up(folder: Path, segments: int) -> list[Result]:
         empty = await _started(folder / "empty", simulator.url("yard"))
         await asyncio.to_thread(fill, folder / "full", segments)
         full = await _started(folder / "full", simulator.url("yard"))
-    name = f"recorder.start_up.{segments}"
-    return [
-        Result(name, round(full, 2), "s", round(empty, 2), round(full / empty, 2), GOAL_SECONDS, full <= GOAL_SECONDS)
-    ]
+    return [limited(f"recorder.start_up.{segments}", full, "s", GOAL_SECONDS, empty)]
 
 
 async def _started(base: Path, camera_url: str) -> float:
