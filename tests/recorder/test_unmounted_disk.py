@@ -1,7 +1,7 @@
 """A data disk that is a real ext4, mounted where the setup page says, and goes away."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,27 +35,35 @@ async def has_footage_since(spool: Spool, moment: datetime) -> None:
     await until(lambda: any(segment.opened_at > moment for segment in sealed(spool)))
 
 
-async def test_an_unmounted_disk_is_not_replaced_by_the_boot_disk_and_is_written_on_when_it_is_back(
-    tmp_path: Path, disk: Ext4
-) -> None:
-    spool = Spool.open(tmp_path / "base")
+async def record_through(spool: Spool, trouble: Callable[[Cameras], Awaitable[None]]) -> None:
+    """One camera before, during and after the trouble: nothing stays open, and all of its time is told."""
     async with CameraSimulator([PLAIN], port=0) as simulator:
         cameras, known = Cameras(spool), datetime.now(UTC)
         yard = camera(simulator.url("yard"))
         cameras.apply(config(always(yard)))
         async with running(cameras):
             await has_footage_since(spool, known)
-            await asyncio.to_thread(disk.unmount)
-            await until(lambda: cameras.states()[0].condition is CameraCondition.STALLED)
-            assert "not mounted" in cameras.states()[0].reason
-            assert list((tmp_path / "base/recordings").iterdir()) == [], "nothing is written onto the boot disk"
-            await asyncio.to_thread(disk.mount)
+            await trouble(cameras)
             await has_footage_since(spool, datetime.now(UTC))
         ended = datetime.now(UTC)
     assert spool.segments.counts()[SegmentState.OPEN] == 0
-    assert {path.name for path in leftovers(spool)} == {".camfleet-recorder"}
     assert GapCause.DISK_MISSING in {gap.cause for gap in spool.gaps.to_report(ended)}
     assert_all_time_is_told(spool, yard.id, known, ended)
+
+
+async def test_an_unmounted_disk_is_not_replaced_by_the_boot_disk_and_is_written_on_when_it_is_back(
+    tmp_path: Path, disk: Ext4
+) -> None:
+    async def unmounted(cameras: Cameras) -> None:
+        await asyncio.to_thread(disk.unmount)
+        await until(lambda: cameras.states()[0].condition is CameraCondition.STALLED)
+        assert "not mounted" in cameras.states()[0].reason
+        assert list((tmp_path / "base/recordings").iterdir()) == [], "nothing is written onto the boot disk"
+        await asyncio.to_thread(disk.mount)
+
+    spool = Spool.open(tmp_path / "base")
+    await record_through(spool, unmounted)
+    assert {path.name for path in leftovers(spool)} == {".camfleet-recorder"}
     spool.close()
 
 
@@ -90,21 +98,13 @@ async def test_a_recorder_started_without_its_disk_waits_for_it_and_tells_the_ti
 async def test_a_file_system_that_gives_up_is_recorded_to_again_once_it_was_checked_and_mounted(
     tmp_path: Path, disk: Ext4
 ) -> None:
+    async def given_up(cameras: Cameras) -> None:
+        await asyncio.to_thread(disk.give_up)
+        await until(lambda: cameras.states()[0].condition is CameraCondition.STALLED)
+        await asyncio.to_thread(disk.unmount)
+        await asyncio.to_thread(disk.check)
+        await asyncio.to_thread(disk.mount)
+
     spool = Spool.open(tmp_path / "base")
-    async with CameraSimulator([PLAIN], port=0) as simulator:
-        cameras, known = Cameras(spool), datetime.now(UTC)
-        yard = camera(simulator.url("yard"))
-        cameras.apply(config(always(yard)))
-        async with running(cameras):
-            await has_footage_since(spool, known)
-            await asyncio.to_thread(disk.give_up)
-            await until(lambda: cameras.states()[0].condition is CameraCondition.STALLED)
-            await asyncio.to_thread(disk.unmount)
-            await asyncio.to_thread(disk.check)
-            await asyncio.to_thread(disk.mount)
-            await has_footage_since(spool, datetime.now(UTC))
-        ended = datetime.now(UTC)
-    assert spool.segments.counts()[SegmentState.OPEN] == 0
-    assert GapCause.DISK_MISSING in {gap.cause for gap in spool.gaps.to_report(ended)}
-    assert_all_time_is_told(spool, yard.id, known, ended)
+    await record_through(spool, given_up)
     spool.close()
