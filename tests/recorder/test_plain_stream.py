@@ -112,7 +112,7 @@ async def test_no_picture_stays_in_memory_once_it_is_handed_over() -> None:
             is_wanted=is_wanted.is_set,
         )
         reading = asyncio.create_task(asyncio.to_thread(stream.read, lambda _packet, _arrival: True, lambda: True))
-        await until(lambda: not access_units() - others)
+        await until(lambda: not access_units().keys() - others.keys())
         is_wanted.clear()
         stream.interrupt()
         await reading
@@ -120,6 +120,6 @@ async def test_no_picture_stays_in_memory_once_it_is_handed_over() -> None:
     reader.close()
 
 
-def access_units() -> set[AccessUnit]:
-    """All that there are in this process."""
-    return {each for each in gc.get_objects() if isinstance(each, AccessUnit)}
+def access_units() -> dict[int, AccessUnit]:
+    """All that there are in this process, by their identity."""
+    return {id(each): each for each in gc.get_objects() if isinstance(each, AccessUnit)}

@@ -185,6 +185,6 @@ class PlainStream:
         elif self._audio is not None and self._audio_base is not None:
             packet.stream, packet.time_base = self._audio, self._audio_base
             packet.dts = unit.ticks
-            packet.duration = self._frame_ticks or len(unit.data)
+            packet.duration = self._frame_ticks or unit.size_bytes
             packet.is_keyframe = True
         return packet

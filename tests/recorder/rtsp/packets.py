@@ -10,6 +10,7 @@ from recorder.rtsp.messages import Message
 from recorder.rtsp.playing import Playing
 from recorder.rtsp.rtp import TrackClock
 from recorder.rtsp.sounds import G711, Aac
+from recorder.rtsp.units import AccessUnit
 
 VIDEO, VIDEO_REPORTS, AUDIO, AUDIO_REPORTS = 0, 1, 2, 3
 VIDEO_TYPE, AUDIO_TYPE = 96, 97
@@ -82,6 +83,18 @@ def aggregate(units: Iterable[bytes], head: bytes) -> bytes:
 
 def prefixed(*units: bytes) -> bytes:
     return b"".join(struct.pack(">I", len(unit)) + unit for unit in units)
+
+
+def access_unit(
+    data: bytes, ticks: int, sets: tuple[bytes, ...] = (), *, is_keyframe: bool = False, is_damaged: bool = False
+) -> AccessUnit:
+    """A picture in one piece."""
+    return AccessUnit(True, (data,), len(data), ticks, is_keyframe, sets, is_damaged)
+
+
+def in_one_piece(units: Iterable[AccessUnit]) -> list[AccessUnit]:
+    """The same, to be compared: how many pieces there are has no meaning."""
+    return [each._replace(pieces=(each.data,)) for each in units]
 
 
 def pictures(channel: int, count: int, first: int = 0) -> bytes:

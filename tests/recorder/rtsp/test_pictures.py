@@ -4,7 +4,17 @@ import pytest
 
 from recorder.rtsp.h265 import H265
 from recorder.rtsp.units import AccessUnit
-from tests.recorder.rtsp.packets import FRAME, Sender, aggregate, h264_payloads, h265_payloads, playing, prefixed
+from tests.recorder.rtsp.packets import (
+    FRAME,
+    Sender,
+    access_unit,
+    aggregate,
+    h264_payloads,
+    h265_payloads,
+    in_one_piece,
+    playing,
+    prefixed,
+)
 
 SPS, PPS = b"\x67\x42\x00\x1e\xaa", b"\x68\xce\x3c"
 SEI, AUD = b"\x06\x05\x01\x2a\x80", b"\x09\xf0"
@@ -58,8 +68,10 @@ class Camera:
 def test_a_picture_is_complete_when_the_next_begins() -> None:
     camera = Camera()
     assert camera.send(SPS, PPS, IDR, time=0) == []
-    assert camera.send(PICTURE, time=FRAME) == [AccessUnit(True, prefixed(SPS, PPS, IDR), 0, True, (SPS, PPS))]
-    assert camera.send(PICTURE, time=2 * FRAME) == [AccessUnit(True, prefixed(PICTURE), FRAME, False)]
+    assert in_one_piece(camera.send(PICTURE, time=FRAME)) == [
+        access_unit(prefixed(SPS, PPS, IDR), 0, (SPS, PPS), is_keyframe=True)
+    ]
+    assert in_one_piece(camera.send(PICTURE, time=2 * FRAME)) == [access_unit(prefixed(PICTURE), FRAME)]
 
 
 def test_a_marker_that_was_right_for_a_while_is_believed() -> None:
@@ -204,9 +216,9 @@ def without(camera: Camera, *lost: int) -> None:
 def test_a_hole_in_a_picture_is_told_and_the_rest_kept() -> None:
     camera = Camera()
     without(camera, 4)
-    assert camera.units == [
-        AccessUnit(True, prefixed(SPS, PPS, IDR[:11] + IDR[21:]), 0, True, (SPS, PPS), is_damaged=True),
-        AccessUnit(True, prefixed(PICTURE), FRAME, False),
+    assert in_one_piece(camera.units) == [
+        access_unit(prefixed(SPS, PPS, IDR[:11] + IDR[21:]), 0, (SPS, PPS), is_keyframe=True, is_damaged=True),
+        access_unit(prefixed(PICTURE), FRAME),
     ]
     assert camera.damaged == 1
 
@@ -265,10 +277,10 @@ def test_h265_has_its_parameter_sets_beside_it() -> None:
     camera.send(PICTURE_5, PICTURE_5_REST, SUFFIX_5, time=FRAME)
     camera.send(CRA_5, time=2 * FRAME)
     camera.send(PICTURE_5, time=3 * FRAME)
-    assert camera.units == [
-        AccessUnit(True, prefixed(IDR_5), 0, True, (VPS_5, SPS_5, PPS_5)),
-        AccessUnit(True, prefixed(PICTURE_5, PICTURE_5_REST, SUFFIX_5), FRAME, False),
-        AccessUnit(True, prefixed(CRA_5), 2 * FRAME, True),
+    assert in_one_piece(camera.units) == [
+        access_unit(prefixed(IDR_5), 0, (VPS_5, SPS_5, PPS_5), is_keyframe=True),
+        access_unit(prefixed(PICTURE_5, PICTURE_5_REST, SUFFIX_5), FRAME),
+        access_unit(prefixed(CRA_5), 2 * FRAME, is_keyframe=True),
     ]
 
 

@@ -241,7 +241,8 @@ class Pictures(ABC):
         units.append(
             AccessUnit(
                 is_video=True,
-                data=b"".join(self._pieces),
+                pieces=self._pieces,
+                size_bytes=sum(map(len, self._pieces)),
                 ticks=self.clock.ticks(self._time),
                 is_keyframe=self._is_keyframe,
                 parameter_sets=tuple(self._sets),

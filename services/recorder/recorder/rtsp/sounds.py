@@ -55,7 +55,7 @@ class G711(Sounds):
     """Every packet is as many samples as it has bytes."""
 
     def _payload(self, content: bytes, ticks: int, is_damaged: bool, units: list[AccessUnit]) -> None:
-        units.append(AccessUnit(False, content, ticks, True, (), is_damaged))
+        units.append(AccessUnit(False, (content,), len(content), ticks, True, (), is_damaged))
 
 
 class Aac(Sounds):
@@ -83,7 +83,8 @@ class Aac(Sounds):
                     return
                 frame = self._joined(frame, size, ticks, is_damaged)
             if frame:
-                units.append(AccessUnit(False, frame, ticks + number * self._frame_ticks, True, (), is_damaged))
+                place = ticks + number * self._frame_ticks
+                units.append(AccessUnit(False, (frame,), len(frame), place, True, (), is_damaged))
 
     def _joined(self, piece: bytes, size: int, ticks: int, is_damaged: bool) -> bytes:
         """The frame, once its last piece is there."""
