@@ -39,7 +39,7 @@ _GAP: JsonDict = {
     "cause": "camera_unreachable",
     "detail": "connection refused",
 }
-_VERDICT: JsonDict = {"id": "0198f0d1-2b00-7e44-8a31-0c5d9e7f2a10", "verdict": "stored", "reason": ""}
+_VERDICT: JsonDict = {"id": "0198f0d1-2b00-7e44-8a31-0c5d9e7f2a10", "verdict": "stored", "reason": "", "final": False}
 
 
 class Gap(Interval):
@@ -74,6 +74,8 @@ class GapVerdict(Message):
     """None for a gap whose own id can't be read; the order tells which."""
     verdict: Literal["stored", "refused"]
     reason: str = ""
+    final: bool = False
+    """A refusal that no later report changes. Came later: an older control plane never says so."""
 
 
 class GapsAnswer(Message):

@@ -59,6 +59,8 @@ class FakeControlPlane:
     verdicts: dict[UUID, OfferVerdict] = field(default_factory=dict)
     """Answers that a test wants, instead of the right ones; each is used once."""
     refuses_gap: UUID | None = None
+    """By refusing the whole report."""
+    gap_verdicts: dict[UUID, GapVerdict] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     config_changed: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -158,8 +160,9 @@ class FakeControlPlane:
         assert len(gaps) == len(report.gaps), "the recorder sent what nobody can read"
         if any(gap.id == self.refuses_gap for gap in gaps):
             raise HTTPException(422, "one of them is bad")
-        self.gaps |= {gap.id: gap for gap in gaps}
-        return GapsAnswer(gaps=[GapVerdict(id=gap.id, verdict="stored") for gap in gaps])
+        verdicts = {gap.id: self.gap_verdicts.get(gap.id, GapVerdict(id=gap.id, verdict="stored")) for gap in gaps}
+        self.gaps |= {gap.id: gap for gap in gaps if verdicts[gap.id].verdict == "stored"}
+        return GapsAnswer(gaps=list(verdicts.values()))
 
     async def report_events(self, report: EventReport) -> EventsAnswer:
         events = [event for event in report.events if isinstance(event, Event)]

@@ -1,5 +1,6 @@
 """Every second that was due is footage or a gap with the cause it began with."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -44,16 +45,35 @@ def test_a_gap_lasts_from_the_last_frame_to_the_next_one_and_keeps_its_first_cau
     assert told(spool) == [(10, 25, GapCause.STREAM_STALLED)]
 
 
-def test_a_long_gap_is_told_in_pieces_that_meet(coverage: Coverage, spool: Spool) -> None:
+def test_a_long_gap_is_told_again_and_again_and_is_one_gap(coverage: Coverage, spool: Spool) -> None:
     coverage.begin(RUN, at(-10))
     coverage.missing(GapCause.CAMERA_UNREACHABLE, "no route")
     pieces = []
     for moment in (30, 60):
         coverage.flush(at(moment))
-        pieces += told(spool)
-        spool.gaps.mark_reported(spool.gaps.to_report(at(1000)))
+        pieces += spool.gaps.to_report(at(1000))
+        spool.gaps.mark_reported(pieces)
+        assert told(spool) == []
     coverage.footage(at(70))
-    assert [(start, end) for start, end, _ in pieces + told(spool)] == [(0, 30), (30, 60), (60, 70)]
+    pieces += spool.gaps.to_report(at(1000))
+    assert [(piece.start, piece.end) for piece in pieces] == [(NOON, at(30)), (NOON, at(60)), (NOON, at(70))]
+    assert len({piece.id for piece in pieces}) == 1
+    coverage.footage_until(at(75))
+    coverage.missing(GapCause.CAMERA_UNREACHABLE, "no route")
+    coverage.flush(at(90))
+    (another,) = [gap for gap in spool.gaps.to_report(at(1000)) if gap.id != pieces[0].id]
+    assert (another.start, another.end) == (at(75), at(90))
+
+
+def test_a_gap_of_days_is_a_gap_a_day(spool: Spool) -> None:
+    hour = 3600
+    run = replace(RUN, end=at(100 * hour))
+    coverage = Coverage(run.camera_id, spool.gaps)
+    coverage.begin(run, at(-10))
+    coverage.missing(GapCause.CAMERA_UNREACHABLE, "no route")
+    for hours in range(1, 51):
+        coverage.flush(at(hours * hour))
+    assert [(start / hour, end / hour) for start, end, _ in told(spool)] == [(0, 24), (24, 48), (48, 50)]
 
 
 def test_a_gap_that_nobody_could_be_told_of_is_one_row_however_long_it_lasts(coverage: Coverage, spool: Spool) -> None:
@@ -81,7 +101,8 @@ def test_a_gap_that_goes_on_while_it_is_told_is_told_once_more_under_its_id(cove
     assert (again.id, again.start, again.end) == (on_the_way[0].id, NOON, at(60))
     spool.gaps.mark_reported([again])
     coverage.flush(at(90))
-    assert told(spool) == [(60, 90, GapCause.CAMERA_UNREACHABLE)]
+    (once_more,) = spool.gaps.to_report(at(1000))
+    assert (once_more.id, once_more.start, once_more.end) == (again.id, NOON, at(90))
 
 
 def test_another_reason_or_recording_is_another_gap(coverage: Coverage, spool: Spool) -> None:

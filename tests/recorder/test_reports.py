@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
 
-from camfleet_contract.gaps import GapCause
+from camfleet_contract.gaps import GapCause, GapVerdict
 from camfleet_contract.recordings import RecordingStatus
 from camfleet_contract.segments import OfferVerdict, RefusalCode, Verdict
 from recorder.control_plane import ControlPlane
@@ -195,7 +196,30 @@ async def test_one_bad_row_does_not_hold_up_the_batch(
     data_spool.gaps.add([*missed, empty])
     await drained(make_reports(None))
     assert set(fake.gaps) == {held.id for held in missed} - {missed[4].id}
-    assert {held.id for held in data_spool.gaps.to_report(NOON + timedelta(days=2))} == {missed[4].id, empty.id}
+    assert {held.id for held in data_spool.gaps.to_report(NOON + timedelta(days=2))} == {missed[4].id}
+
+
+async def test_a_gap_that_is_refused_for_good_is_dropped_and_one_that_may_yet_be_taken_is_kept_for_a_quarter(
+    fake: FakeControlPlane, make_reports: MakeReports, data_spool: Spool, clock: SetClock
+) -> None:
+    reports, gone, taken_away, other = make_reports(None), gap(1), gap(2), gap(3)
+    data_spool.gaps.add([gone, taken_away, other])
+    fake.gap_verdicts = {
+        gone.id: GapVerdict(id=gone.id, verdict="refused", reason="deleted", final=True),
+        taken_away.id: GapVerdict(id=taken_away.id, verdict="refused", reason="not assigned"),
+    }
+    with capture_logs() as logs:
+        await drained(reports)
+        far = clock.now() + timedelta(days=365)
+        assert [held.id for held in data_spool.gaps.to_report(far)] == [taken_away.id]
+        assert set(fake.gaps) == {other.id}
+        for _ in range(3):
+            clock.advance(timedelta(days=31))
+            await drained(reports)
+    assert data_spool.gaps.to_report(far) == []
+    told = [(log["event"], log["gap_id"]) for log in logs if log["event"].startswith("gap_")]
+    kept, dropped = ("gap_refused", str(taken_away.id)), ("gap_given_up", str(taken_away.id))
+    assert told == [("gap_given_up", str(gone.id)), kept, kept, kept, dropped]
 
 
 async def test_a_refused_registration_is_not_tried_with_every_segment(

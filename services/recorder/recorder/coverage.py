@@ -16,6 +16,8 @@ from recorder.wanted import Run
 SMALLEST = timedelta(milliseconds=250)
 """Shorter holes are not worth a row: the distance of two frames is one."""
 
+_LONGEST = timedelta(days=1)
+"""A gap of weeks is told day by day: who looks for gaps needn't look back for ever."""
 _EARLY = timedelta(seconds=6)
 """By so much stamps may be ahead of the clock when the frame that ends a run comes."""
 _NO_REASON = (GapCause.CAMERA_UNREACHABLE, "The camera had not sent its first picture yet.")
@@ -111,10 +113,10 @@ class Coverage:
                 cause=self._cause,
                 detail=self._detail,
             )
-            # A row a minute would be a million for a hundred cameras and a week without network.
+            # A row a minute would be a million for a hundred cameras and a week without network, here as there.
             before = self._written
-            if before is not None and _goes_on(before, missed) and self._gaps.lengthen(before, end):
-                self._written = replace(before, end=end)
+            if before is not None and _goes_on(before, missed) and end - before.start <= _LONGEST:
+                self._written = self._gaps.go_on(before, end)
             else:
                 self._gaps.add([missed])
                 self._written = missed

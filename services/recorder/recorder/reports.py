@@ -28,6 +28,8 @@ UNSUPPORTED_PAUSE = timedelta(minutes=1)  # not longer: a proxy answers 404 too,
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 REASON_CHARACTERS = 2000
+GAP_KEPT = timedelta(days=90)
+"""A gap that is refused is told again for so long: its camera may be given back, its control plane be upgraded."""
 
 
 class Reports:
@@ -152,16 +154,26 @@ class Reports:
         verdicts = {verdict.id: verdict for verdict in answer.gaps if verdict.id is not None}
         stored = {gap_id for gap_id, verdict in verdicts.items() if verdict.verdict == "stored"}
         done = [gap for gap in batch if gap.id in stored]
-        refused = [gap.id for gap in batch if gap.id not in stored]
-        for gap_id in refused:
-            reason = verdicts[gap_id].reason if gap_id in verdicts else "no verdict"
-            log.warning("gap_refused", gap_id=gap_id, reason=reason)
         await asyncio.to_thread(spool.mark_reported, done)
-        await asyncio.to_thread(spool.postpone, refused, self._clock.now() + HOUR)
+        for gap in batch:
+            if gap.id not in stored:
+                verdict = verdicts.get(gap.id)
+                is_final = gap.id not in readable or (verdict is not None and verdict.final)
+                await self._gap_refused(gap, verdict.reason if verdict else "no verdict", is_final=is_final)
 
     async def _give_up_gap(self, gap: MissedFootage, refusal: CallRefused) -> None:
-        log.warning("gap_refused", gap_id=gap.id, reason=str(refusal))
-        await asyncio.to_thread(self._spool.gaps.postpone, [gap.id], self._clock.now() + HOUR)
+        await self._gap_refused(gap, str(refusal), is_final=False)
+
+    async def _gap_refused(self, gap: MissedFootage, reason: str, *, is_final: bool) -> None:
+        """Kept for another time, or dropped: nobody will ever want it, and its row would stay for ever."""
+        now = self._clock.now()
+        told = {"gap_id": str(gap.id), "camera_id": str(gap.camera_id), "reason": reason}
+        if is_final or now - gap.end > GAP_KEPT:
+            log.warning("gap_given_up", **told, cause=str(gap.cause), start=str(gap.start), end=str(gap.end))
+            await asyncio.to_thread(self._spool.gaps.mark_reported, [gap])
+        else:
+            log.warning("gap_refused", **told)
+            await asyncio.to_thread(self._spool.gaps.postpone, [gap.id], now + HOUR)
 
 
 def _status_report(recording: Recording) -> RecordingStatusReport:

@@ -54,11 +54,14 @@ async def test_a_gap_that_was_still_open_may_grow(place: Place, camera_id: uuid.
     told = gap(camera_id)
     await verdicts(recorder, told)
     end = START + timedelta(hours=1)
+    before = (await place.row("SELECT reported_at FROM gaps"))["reported_at"]
     await verdicts(recorder, told | {"end": end.isoformat()})
-    assert (await place.row("SELECT ended_at FROM gaps"))["ended_at"] == end
+    row = await place.row("SELECT ended_at, reported_at FROM gaps")
+    assert row["ended_at"] == end
+    assert row["reported_at"] > before, "what goes on is news"
     # A repeat of the first report that the network held back.
     assert await verdicts(recorder, told) == ["stored"]
-    assert (await place.row("SELECT ended_at FROM gaps"))["ended_at"] == end
+    assert await place.row("SELECT ended_at, reported_at FROM gaps") == row
 
 
 async def test_each_gap_is_answered_by_itself(
@@ -68,6 +71,8 @@ async def test_each_gap_is_answered_by_itself(
     early = datetime(1970, 1, 1, tzinfo=UTC).isoformat()
     batch = [gap(camera_id), gap(elsewhere), gap(uuid7()), gap(camera_id, start=early)]
     assert await verdicts(recorder, *batch) == ["stored", "refused", "refused", "refused"]
+    answer = (await recorder.post("gaps", json={"gaps": batch})).json()["gaps"]
+    assert [verdict["final"] for verdict in answer] == [False, False, True, True], "no such camera, no such time"
     assert await verdicts(stranger, batch[0]) == ["refused"]
     await place.assign(stranger, camera_id)
     assert await verdicts(stranger, batch[0] | {"detail": "mine now"}) == ["refused"]

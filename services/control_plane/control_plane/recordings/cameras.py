@@ -22,3 +22,8 @@ async def cameras_of(session: AsyncSession, client_id: uuid.UUID, ids: set[uuid.
     query = select(models.Camera.id).where(models.Camera.id.in_(ids), or_(is_assigned, has_recorded))
     # Locked against being deleted before what is told of them is inserted.
     return set(await session.scalars(query.with_for_update(read=True, key_share=True, of=models.Camera)))
+
+
+async def known_cameras(session: AsyncSession, ids: set[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of the cameras that exist, whoever has them."""
+    return set(await session.scalars(select(models.Camera.id).where(models.Camera.id.in_(ids)))) if ids else set()

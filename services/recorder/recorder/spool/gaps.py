@@ -26,16 +26,13 @@ class Gaps:
                 insert_gap(db, gap)
                 _note_end(db, gap)
 
-    def lengthen(self, gap: MissedFootage, end: datetime) -> bool:
-        """The gap goes on until `end`, in the same row; False if the control plane has it by now."""
+    def go_on(self, gap: MissedFootage, end: datetime) -> MissedFootage:
+        """The gap lasts until `end`; durable when it returns. One that was told already is told again, and grows."""
+        longer = replace(gap, end=end)
         with self._database.transaction() as db:
-            changed = db.execute(
-                "UPDATE gaps SET end_at = ? WHERE id = ? AND end_at = ?",
-                (to_column(end), str(gap.id), to_column(gap.end)),
-            )
-            if changed.rowcount:
-                _note_end(db, replace(gap, end=end))
-            return changed.rowcount > 0
+            insert_gap(db, longer)
+            _note_end(db, longer)
+        return longer
 
     def told_until(self) -> dict[UUID, datetime]:
         """Per camera, the end of the gap that was added last, also when the control plane has it by now."""
@@ -66,10 +63,10 @@ class Gaps:
 
 
 def insert_gap(db: sqlite3.Connection, gap: MissedFootage) -> None:
-    """Within a transaction of the caller's."""
+    """Within a transaction of the caller's. A row that is there already ends later now."""
     db.execute(
         "INSERT INTO gaps (id, camera_id, schedule_id, recording_id, start_at, end_at, cause, detail)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET end_at = excluded.end_at",
         (
             str(gap.id),
             str(gap.camera_id),
