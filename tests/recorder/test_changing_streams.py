@@ -150,11 +150,14 @@ async def test_sound_that_stops_and_comes_back_leaves_a_hole_and_stays_with_its_
 
 
 async def test_what_can_not_be_recorded_says_why_and_says_it_once(spool: Spool) -> None:
-    # Of the one libav knows what it is, of the other it doesn't.
-    specs = [replace(YARD, name=encoding, announced_as=encoding) for encoding in ("H263-1998", "X-NEWEST")]
+    # Of the last libav doesn't know what it is; AV1 it calls by its decoder's name.
+    called = {"H263-1998": "h263", "AV1": "av1", "X-NEWEST": "unknown"}
+    specs = [replace(YARD, name=encoding, announced_as=encoding) for encoding in called]
     async with CameraSimulator(specs, port=0) as simulator:
         cameras = Cameras(spool, capturing=QUICK)
-        cameras.apply(config(*(always(camera(simulator.url(spec.name), spec.name)) for spec in specs)))
+        known = [camera(simulator.url(spec.name), spec.name) for spec in specs]
+        names = {each.id: each.name for each in known}
+        cameras.apply(config(*(always(each) for each in known)))
         with capture_logs() as logs:
             began = time.monotonic()
             async with running(cameras):
@@ -170,6 +173,7 @@ async def test_what_can_not_be_recorded_says_why_and_says_it_once(spool: Spool) 
     gaps = spool.gaps.to_report(datetime.now(UTC))
     for state in states:
         assert "set it to H.264 or H.265" in state.reason
+        assert f"sends {called[names[state.camera_id]]} video" in state.reason
         failures = [log for log in logs if log["event"] == "camera_failed" and log["camera_id"] == str(state.camera_id)]
         assert [failure["reason"] for failure in failures] == [state.reason]
         told = {(gap.cause, gap.detail) for gap in gaps if gap.camera_id == state.camera_id}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from camera_simulator import CameraSimulator, CameraSpec, VideoCodec
 from tests.ports import free_port
 from tests.recorder.control_plane import TOKEN, FakeControlPlane
 from tests.recorder.process import PASSWORD, command, configuration, environment
@@ -17,8 +18,32 @@ async def test_check_is_content_where_all_is_well(
     code, out, errors = await command(tmp_path, environment(tmp_path, backend, TOKEN, free_port()), "check")
     assert (code, errors) == (0, "")
     assert "✓ camera Yard: h264 640x360, aac sound, a keyframe after" in out
+    assert ", read by our own client" in out
     assert "✗" not in out
     assert all(line.startswith("✓") for line in out.splitlines()), "findings only, no log"
+
+
+@pytest.mark.parametrize(
+    ("spec", "changes", "told"),
+    [
+        (CameraSpec(name="yard"), {"RTSP_CLIENT": "libav"}, "h264 640x360, a keyframe after"),
+        (CameraSpec(name="yard"), {"RTSP_TRANSPORT": "udp"}, "h264 640x360, a keyframe after"),
+        (CameraSpec(name="yard", codec=VideoCodec.MJPEG), {}, "mjpeg 640x360, a keyframe after"),
+    ],
+    ids=["by setting", "UDP", "MJPEG"],
+)
+async def test_check_reads_a_camera_by_the_client_that_the_recorder_would_use(
+    tmp_path: Path, fake: FakeControlPlane, backend: str, spec: CameraSpec, changes: dict[str, str], told: str
+) -> None:
+    async with CameraSimulator([spec], port=0) as simulator:
+        fake.document = configuration(simulator.url("yard"))
+        variables = environment(tmp_path, backend, TOKEN, free_port()) | changes
+        code, out, _ = await command(tmp_path, variables, "check")
+    assert code == 0
+    (line,) = [line for line in out.splitlines() if "camera Yard" in line]
+    assert told in line
+    reason = "" if changes else ": The camera sends another video than H.264 or H.265"
+    assert line.endswith(f"read by libav{reason}")
 
 
 async def test_check_knows_a_recorder_that_runs_already_however_its_answer_is_cut(

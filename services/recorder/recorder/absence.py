@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from recorder.addresses import connected
+from recorder.errors import CameraUnreachable
+
 _LOOK_SECONDS = 1.0
 """Between two looks, and for what counts as prompt."""
 _WAKE_MILLISECONDS = 250
@@ -74,9 +77,9 @@ class _Look:
 
     def is_answered(self, seconds: float, wake: threading.Event) -> bool:
         try:
-            with socket.create_connection(self._address, timeout=min(seconds, _LOOK_SECONDS)) as connection:
+            with connected(*self._address, time.monotonic() + min(seconds, _LOOK_SECONDS)) as connection:
                 return self._request == b"" or self._answers(connection, time.monotonic() + seconds, wake)
-        except (OSError, UnicodeError):
+        except (OSError, UnicodeError, CameraUnreachable):
             return False
 
     def _answers(self, connection: socket.socket, until: float, wake: threading.Event) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -10,16 +11,21 @@ from uuid import UUID
 
 from camfleet_contract.cameras import Camera
 from camfleet_contract.configuration import RecorderConfig
+from recorder.audio import AudioPolicy
 from recorder.clock import SystemClock
 from recorder.config import put_together, read_config
 from recorder.control_plane import ControlPlane, connected
-from recorder.errors import CallRefused, CameraError, RecorderError, SpoolError
+from recorder.errors import CallRefused, CameraError, RecorderError, SpoolError, StreamEnded
 from recorder.link import Link
 from recorder.local_server import listening
+from recorder.plain_stream import PlainStream
+from recorder.reader import Reader
 from recorder.retention import Reserve, disk_space
+from recorder.segments import Tracks
 from recorder.settings import Settings
+from recorder.sources import RtspClient, open_stream
 from recorder.storage.choice import chosen_store
-from recorder.stream import CameraStream, Transport
+from recorder.stream import OPEN_SECONDS, READ_SECONDS, CameraStream, Transport
 from recorder.wanted import Stream, camera_streams
 
 GIB = 1024**3
@@ -55,7 +61,8 @@ async def findings(settings: Settings, *, with_cameras: bool = True) -> AsyncIte
             return
     yield Finding("token and configuration", not config.unreadable, _described(config))
     if with_cameras:
-        for finding in await _all_cameras(config, Transport(settings.rtsp_transport)):
+        client = RtspClient(settings.rtsp_client)
+        for finding in await _all_cameras(config, Transport(settings.rtsp_transport), client):
             yield finding
 
 
@@ -145,38 +152,70 @@ def _described(config: RecorderConfig) -> str:
     return "; ".join([told, *config.unreadable])
 
 
-async def _all_cameras(config: RecorderConfig, transport: Transport) -> list[Finding]:
+async def _all_cameras(config: RecorderConfig, transport: Transport, client: RtspClient) -> list[Finding]:
     turn = asyncio.Semaphore(CAMERAS_AT_ONCE)
     streams = camera_streams(config, transport)
     cameras = {camera.id: camera for camera in (*(held.camera for held in config.schedules), *config.cameras)}
 
     async def one(camera: Camera) -> Finding:
         async with turn:
-            return await _step(f"camera {camera.name}", lambda: _camera(streams[camera.id]))
+            return await _step(f"camera {camera.name}", lambda: _camera(streams[camera.id], client))
 
     return list(await asyncio.gather(*(one(camera) for camera in cameras.values())))
 
 
-async def _camera(stream: Stream) -> str:
+async def _camera(stream: Stream, client: RtspClient) -> str:
     try:
         async with asyncio.timeout(CAMERA_SECONDS + 30):
-            return await asyncio.to_thread(_keyframe, stream.url, stream.transport)
+            return await asyncio.to_thread(_keyframe, stream.url, stream.transport, client)
     except TimeoutError:
         raise CameraError("It neither answers nor fails: restart the camera.") from None
 
 
-def _keyframe(url: str, transport: Transport) -> str:
-    clock = SystemClock()
-    stream = CameraStream.open(url, transport=transport)
+def _keyframe(url: str, transport: Transport, client: RtspClient) -> str:
+    """As the recorder will read it, and by which client."""
+    began = time.monotonic()
+    unsuited: list[str] = []
+    reader = Reader() if client is RtspClient.AUTO else None
     try:
-        opened = clock.monotonic()
-        for packet in stream.packets():
-            if packet.stream_index == stream.video.index and packet.is_keyframe:
-                sound = f", {stream.audio.codec_context.name} sound" if stream.audio else ""
-                size = f"{stream.video.codec_context.width}x{stream.video.codec_context.height}"
-                return f"{stream.codec} {size}{sound}, a keyframe after {clock.monotonic() - opened:.1f} s"
-            if clock.monotonic() - opened > CAMERA_SECONDS:
-                raise CameraError(f"No keyframe in {CAMERA_SECONDS:.0f} s: shorten its keyframe distance.")
+        stream = open_stream(
+            url,
+            reader,
+            with_audio=True,
+            transport=transport,
+            open_seconds=OPEN_SECONDS,
+            read_seconds=READ_SECONDS,
+            is_wanted=lambda: time.monotonic() - began < CAMERA_SECONDS,
+            on_playing=lambda: None,
+            on_unsuited=unsuited.append,
+        )
+        try:
+            if isinstance(stream, CameraStream):
+                _wait_for_keyframe(stream, began)
+            told = _sight(stream.tracks(AudioPolicy.COPY))
+        finally:
+            stream.close()
+    except StreamEnded:
+        if time.monotonic() - began < CAMERA_SECONDS:
+            raise
+        raise CameraError(f"No keyframe in {CAMERA_SECONDS:.0f} s: shorten its keyframe distance.") from None
     finally:
-        stream.close()
-    raise CameraError("The stream ended before a keyframe.")
+        if reader is not None:
+            reader.close()
+    seconds = time.monotonic() - began
+    by = "our own client" if isinstance(stream, PlainStream) else " ".join(["libav:", *unsuited]).rstrip(":.")
+    return f"{told}, a keyframe after {seconds:.1f} s, read by {by}"
+
+
+def _wait_for_keyframe(stream: CameraStream, began: float) -> None:
+    for packet in stream.packets():
+        if packet.stream_index == stream.video.index and packet.is_keyframe:
+            return
+        if time.monotonic() - began > CAMERA_SECONDS:
+            raise StreamEnded("No keyframe came.")
+
+
+def _sight(tracks: Tracks) -> str:
+    video, audio = tracks.video.codec_context, tracks.audio
+    sound = f", {audio.codec_context.name} sound" if audio is not None else ""
+    return f"{video.name} {video.width}x{video.height}{sound}"

@@ -33,10 +33,12 @@ def open_stream(
     read_seconds: float,
     is_wanted: Callable[[], bool],
     on_playing: Callable[[], None],
+    on_unsuited: Callable[[str], None] = lambda reason: log.debug("left_to_libav", reason=reason),
 ) -> PlainStream | CameraStream:
     """Connect; by libav if there is no `reader`. The errors of `CameraStream.open`, and of a stream that breaks off.
 
-    `on_playing` is called where packets come and opening isn't over yet.
+    `on_playing` is called where packets come and opening isn't over yet; `on_unsuited` with the reason, where our own
+    client leaves the camera to libav.
     """
     if reader is not None and transport is Transport.TCP:
         try:
@@ -50,5 +52,5 @@ def open_stream(
                 on_playing=on_playing,
             )
         except Unsuited as reason:
-            log.debug("left_to_libav", reason=redacted(str(reason), url=url))
+            on_unsuited(redacted(str(reason), url=url))
     return CameraStream.open(url, transport=transport, open_seconds=open_seconds, read_seconds=read_seconds)

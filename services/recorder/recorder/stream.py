@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import av
@@ -13,6 +14,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from camfleet_contract.cameras import RtspTransport
+from recorder.addresses import places
 from recorder.audio import AudioPolicy
 from recorder.errors import (
     CameraError,
@@ -38,8 +40,9 @@ _WAITED_SECONDS = 0.001
 Feed = Callable[["Packet[Stream]", float], bool]
 """Takes a packet and when it came (monotonic); False when no more is wanted."""
 
-# What MP4 holds. Anything else is refused at once, not at the first segment's end.
-_VIDEO_CODECS = frozenset({"h264", "hevc", "av1", "mjpeg", "mpeg4", "vp9"})
+# Anything else is refused at once, not at the first segment's end: it doesn't fit into MP4, or, like AV1, nobody knows
+# whether what libav makes of its RTP packets does.
+_VIDEO_CODECS = frozenset({"h264", "hevc", "mjpeg", "mpeg4", "vp9"})
 
 _TIMED_OUT = (av.ExitError, av.TimeoutError)
 
@@ -65,7 +68,7 @@ class CameraStream:
         self.codec: str = getattr(self.video.codec_context, "name", "unknown")
         if self.codec not in _VIDEO_CODECS:
             raise UnsupportedStream(
-                f"The camera sends {self.codec} video, which MP4 can't hold: set it to H.264 or H.265."
+                f"The camera sends {_called(self.video)} video, which can't be recorded: set it to H.264 or H.265."
             )
 
     @classmethod
@@ -80,6 +83,7 @@ class CameraStream:
         """Connect. CameraUnreachable, CameraRefused, PasswordRefused, StreamStalled or UnsupportedStream."""
         options = _RTSP_OPTIONS | {"rtsp_transport": transport.value} if _is_rtsp(url) else {}
         began = time.monotonic()
+        _look_up(url, began + open_seconds)
         try:
             container = av.open(url, mode="r", options=options, timeout=(open_seconds, read_seconds))
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -143,10 +147,28 @@ class CameraStream:
         self._container.close()
 
 
+def _look_up(url: str, deadline: float) -> None:
+    """Find out with a limit whether a name server answers: libav asks it again, with none."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return  # libav says what is wrong with it
+    if host and parts.scheme.lower() != "file":
+        with suppress(OSError, UnicodeError):
+            places(host, port or 0, deadline)
+
+
 # fpsprobesize: an RTSP open takes 0.7 s instead of 2, since nobody needs the guessed frame rate.
 # max_ts_probe: nor does it wait 5 s for the first packet of announced sound that never comes.
 # allowed_media_types: ONVIF metadata tracks are not even set up.
 _RTSP_OPTIONS = {"fpsprobesize": "0", "max_ts_probe": "0", "allowed_media_types": "video+audio"}
+
+
+def _called(track: VideoStream) -> str:
+    """What the codec is called; libav's decoders have names of their own, such as libdav1d for AV1."""
+    context = getattr(track, "codec_context", None)
+    return context.codec.canonical_name if context is not None else "unknown"
 
 
 def _is_rtsp(url: str) -> bool:

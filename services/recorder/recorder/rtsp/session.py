@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from recorder.addresses import connected
 from recorder.errors import CameraUnreachable, StreamEnded
 from recorder.redaction import storable
 from recorder.rtsp.asking import AGENT, Asking
@@ -161,26 +162,12 @@ def _target(url: str) -> tuple[str, int, Credentials | None, str]:
 
 
 def _connected(host: str, port: int, deadline: float) -> socket.socket:
-    failure: OSError | UnicodeError = TimeoutError()
     try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        for number, (family, kind, protocol, _, address) in enumerate(addresses):
-            # An address that doesn't answer leaves time for the others.
-            seconds = (deadline - time.monotonic()) / (len(addresses) - number)
-            connection = socket.socket(family, kind, protocol)
-            try:
-                connection.settimeout(max(0.001, seconds))
-                connection.connect(address)
-            except OSError as error:
-                connection.close()
-                failure = error
-            else:
-                return connection
-    except (OSError, UnicodeError) as error:
-        failure = error
-    if isinstance(failure, TimeoutError):
+        return connected(host, port, deadline)
+    except TimeoutError:
         raise CameraUnreachable("The camera did not answer in time.") from None
-    reason = getattr(failure, "strerror", None) or "its address can't be read"
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "its address can't be read"
     raise CameraUnreachable(f"The camera can't be reached: {storable(reason)}") from None
 
 
