@@ -43,6 +43,8 @@ def settings(database: str, tmp_path: Path) -> Settings:
         port=0,
         secret_keys=SecretStr(SECRET_KEY),
         storage_url=(tmp_path / "bucket").as_uri(),
+        # Who tests background work begins it; nobody else should wait for what it does in between.
+        background_jobs=False,
     )
 
 

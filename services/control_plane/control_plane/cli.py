@@ -63,6 +63,21 @@ def serve(
 
 
 @app.command()
+def work() -> None:
+    """Do background work, and nothing else, until SIGTERM or Ctrl-C.
+
+    Every `control-plane serve` does its share of it by itself, unless BACKGROUND_JOBS=false. However many there are of
+    both, each job is done once.
+    """
+    from control_plane.service import work_only as run
+
+    with _one_line_errors():
+        settings = _settings()
+        configure_logs(settings.log_level, settings.log_format)
+        asyncio.run(run(settings))
+
+
+@app.command()
 def migrate() -> None:
     """Give the database the tables that this version needs.
 

@@ -54,8 +54,10 @@ def configure_logs(level: str, log_format: str) -> None:
         logger.propagate = True
     # One line a request is enough, and ours has no query in it; "migrating" is said by the command; nobody needs to
     # know when a pool of connections was disposed of.
-    for name in ("uvicorn.access", "httpx", "alembic", "sqlalchemy"):
+    for name in ("uvicorn.access", "httpx", "alembic", "sqlalchemy", "procrastinate"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # The pool warns at each failed attempt to connect, with the connection's parameters; the worker says it once.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -3,12 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
-import asyncpg
-import structlog
 from fastapi import FastAPI
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import RedirectResponse
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -16,16 +12,10 @@ from control_plane import docs_pages, health
 from control_plane.answers import install_error_handlers
 from control_plane.cctv import app as cctv
 from control_plane.console import app as console
+from control_plane.jobs.worker import work
 from control_plane.local_client import app as local_client
 from control_plane.middleware import BodyLimit, RequestLog, SecurityHeaders
-from control_plane.partitions import ensure_partitions
-from control_plane.recordings.offer_rows import delete_expired_uploads
 from control_plane.services import Services
-
-log = structlog.get_logger()
-
-_UPKEEP_EVERY_SECONDS = 24 * 3600.0
-_UPKEEP_RETRY_SECONDS = 300.0
 
 
 def create_app(services: Services) -> FastAPI:
@@ -69,25 +59,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     database_url = services.engine.url.render_as_string(hide_password=False)
     async with services.config_changes.listening(database_url), asyncio.TaskGroup() as tasks:
-        upkeep = tasks.create_task(_keep_up(services), name="upkeep")
+        worker = tasks.create_task(work(services), name="jobs") if services.settings.background_jobs else None
         try:
             yield
         finally:
-            upkeep.cancel()
-
-
-async def _keep_up(services: Services) -> None:
-    """Make the next months' partitions, forget what expired. While the database is down or not migrated, try again."""
-    while True:
-        try:
-            async with services.engine.begin() as connection:
-                made = await ensure_partitions(connection, datetime.now(UTC))
-                await delete_expired_uploads(connection, datetime.now(UTC))
-        # A database that is just starting or stopping refuses connections with the driver's own errors.
-        except (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.warning("upkeep_failed", error=type(error).__name__)
-            await asyncio.sleep(_UPKEEP_RETRY_SECONDS)
-        else:
-            if made:
-                log.info("partitions_made", partitions=made)
-            await asyncio.sleep(_UPKEEP_EVERY_SECONDS)
+            if worker is not None:
+                worker.cancel()

@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any
 
 import structlog
 import uvicorn
 
+from control_plane.jobs.worker import work
 from control_plane.main import create_app
-from control_plane.prerequisites import StartError, open_services, service_database
+from control_plane.prerequisites import StartError, command_database, open_services, service_database
 from control_plane.services import Services
 from control_plane.settings import Settings
 
@@ -81,12 +83,21 @@ async def running_service(settings: Settings) -> AsyncIterator[RunningService]:
 
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. Raises StartError."""
+    await _until_told_to_end(lambda has_started, told_to_end: _run(settings, has_started, told_to_end))
+
+
+async def work_only(settings: Settings) -> None:
+    """Do background work, and nothing else, until SIGTERM or SIGINT. Raises StartError."""
+    await _until_told_to_end(lambda has_started, told_to_end: _work(settings, has_started, told_to_end))
+
+
+async def _until_told_to_end(run: Callable[[asyncio.Event, asyncio.Event], Coroutine[Any, Any, None]]) -> None:
     loop = asyncio.get_running_loop()
     told_to_end = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, told_to_end.set)
     has_started = asyncio.Event()
-    running = asyncio.create_task(_run(settings, has_started, told_to_end))
+    running = asyncio.create_task(run(has_started, told_to_end))
     told = asyncio.create_task(told_to_end.wait())
     await asyncio.wait([running, told], return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
@@ -104,6 +115,18 @@ async def _run(settings: Settings, has_started: asyncio.Event, told_to_end: asyn
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
+
+
+async def _work(settings: Settings, has_started: asyncio.Event, told_to_end: asyncio.Event) -> None:
+    async with command_database(settings) as database_url, open_services(settings, database_url) as services:
+        has_started.set()
+        working = asyncio.create_task(work(services), name="jobs")
+        told = asyncio.create_task(told_to_end.wait())
+        await asyncio.wait([working, told], return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
 
 
 class _Server(uvicorn.Server):

@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = 10
     statement_timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
     max_body_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * 1024
+    background_jobs: bool = True
+    """Whether this process does its share of the background work; without it, `control-plane work` does."""
     session_hours: Annotated[float, Field(gt=0)] = 12.0
     """How long an operator's login lasts."""
     trusted_proxies: Annotated[list[str], NoDecode, BeforeValidator(_between_commas)] = []

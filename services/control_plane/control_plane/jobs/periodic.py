@@ -1,0 +1,75 @@
+"""What is done in the background, and when: the table of all periodic jobs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from procrastinate import App, RetryStrategy
+
+from control_plane.jobs.queue import create_queue
+from control_plane.jobs.rescue import rescue
+from control_plane.jobs.upkeep import keep_up
+from control_plane.services import Services
+
+log = structlog.get_logger()
+
+UPKEEP = "upkeep"
+_RESCUE_CRON = "*/10 * * * * *"
+_FORGET_CRON = "23 * * * *"
+_KEPT_HOURS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodicJob:
+    """Something that is done again and again. Safe to repeat, and to break off at any moment."""
+
+    name: str
+    cron: str
+    """UTC. Whichever replica comes first writes the tick down; PostgreSQL refuses it to the others."""
+    limit: timedelta
+    """Broken off after that long; the next tick goes on."""
+    run: Callable[[Services], Awaitable[None]]
+
+
+PERIODIC = (PeriodicJob(UPKEEP, "7 * * * *", timedelta(minutes=5), keep_up),)
+
+LONGEST = max(job.limit for job in PERIODIC)
+
+
+def create_jobs(services: Services) -> App:
+    """The queue with all that this process can do for it; not yet opened."""
+    queue = create_queue(services.engine.url)
+    for job in PERIODIC:
+        _add(queue, services, job)
+    _add_housekeeping(queue, services)
+    return queue
+
+
+def _add(queue: App, services: Services, job: PeriodicJob) -> None:
+    # The lock: where one tick takes longer than to the next, they follow each other and never run beside each other.
+    @queue.periodic(cron=job.cron)
+    @queue.task(name=job.name, lock=job.name, retry=RetryStrategy(max_attempts=3, wait=30))
+    async def run(timestamp: int) -> None:
+        log.debug("job_begun", job=job.name, tick=timestamp)
+        async with asyncio.timeout(job.limit.total_seconds()):
+            await job.run(services)
+
+
+def _add_housekeeping(queue: App, services: Services) -> None:
+    # Without a lock: a rescue that died with its worker must not keep the next one from beginning.
+    @queue.periodic(cron=_RESCUE_CRON)
+    @queue.task(name="rescue")
+    async def _rescue(timestamp: int) -> None:
+        del timestamp
+        async with asyncio.timeout(60):
+            await rescue(queue, services, LONGEST)
+
+    @queue.periodic(cron=_FORGET_CRON)
+    @queue.task(name="forget")
+    async def _forget(timestamp: int) -> None:
+        del timestamp
+        await queue.job_manager.delete_old_jobs(
+            _KEPT_HOURS, include_failed=True, include_aborted=True, include_cancelled=True
+        )

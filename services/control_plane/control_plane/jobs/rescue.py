@@ -1,0 +1,50 @@
+"""Jobs whose worker is gone, or has lost them: given back to the queue, so that another worker takes them over."""
+
+from datetime import timedelta
+
+import structlog
+from procrastinate import App
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Status
+from sqlalchemy import text
+
+from control_plane.jobs.schema import NAME
+from control_plane.services import Services
+
+log = structlog.get_logger()
+
+HEARTBEAT_SECONDS = 5.0
+GONE_AFTER_SECONDS = 20.0
+"""Three heartbeats may be lost. A worker that is only that slow would find its job run by another as well: therefore
+each job is safe to repeat."""
+
+# A worker that could not write down that a job has ended (the database was away just then) goes on living without it.
+_LOST = text(f"""
+    SELECT job.id FROM {NAME}.procrastinate_jobs AS job
+    JOIN {NAME}.procrastinate_events AS event ON event.job_id = job.id AND event.type = 'started'
+    WHERE job.status = 'doing' GROUP BY job.id HAVING max(event.at) < now() - CAST(:limit AS interval)
+""")  # noqa: S608 - our own name
+
+
+async def rescue(queue: App, services: Services, longest: timedelta) -> None:
+    """Give back what belongs to workers without a heartbeat, and what runs longer than any job may."""
+    stalled = {job.id for job in await queue.job_manager.get_stalled_jobs(seconds_since_heartbeat=GONE_AFTER_SECONDS)}
+    async with services.engine.connect() as connection:
+        lost = set(await connection.scalars(_LOST, {"limit": longest + timedelta(minutes=1)}))
+    for job_id in sorted(one for one in stalled | lost if one is not None):
+        await _give_back(queue, job_id)
+
+
+async def _give_back(queue: App, job_id: int) -> None:
+    found = list(await queue.job_manager.list_jobs_async(id=job_id, status=Status.DOING.value))
+    if not found:
+        return  # it has ended meanwhile, or another replica was faster
+    job = found[0]
+    try:
+        await queue.job_manager.retry_job(job)
+    except UniqueViolation:
+        # Another one with the same purpose waits already, and will do what this one left.
+        await queue.job_manager.finish_job(job, status=Status.ABORTED, delete_job=False)
+        log.warning("job_given_up", job=job.task_name, job_id=job_id, reason="another one waits for the same")
+    else:
+        log.warning("job_taken_over", job=job.task_name, job_id=job_id, attempts=job.attempts)

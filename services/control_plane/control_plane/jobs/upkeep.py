@@ -1,0 +1,21 @@
+"""Upkeep of the database: partitions ahead of time, and what has expired taken away."""
+
+from datetime import UTC, datetime
+
+import structlog
+
+from control_plane.partitions import ensure_partitions
+from control_plane.recordings.offer_rows import delete_expired_uploads
+from control_plane.services import Services
+
+log = structlog.get_logger()
+
+
+async def keep_up(services: Services) -> None:
+    """Make the next months' partitions, forget upload sessions that nobody can use any more. Safe to repeat."""
+    now = datetime.now(UTC)
+    async with services.engine.begin() as connection:
+        made = await ensure_partitions(connection, now)
+        await delete_expired_uploads(connection, now)
+    if made:
+        log.info("partitions_made", partitions=made)
