@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import av
 import httpx
@@ -52,9 +53,9 @@ async def unharmed(media_cache: Path) -> AsyncIterator[Running]:
 
 
 @asynccontextmanager
-async def _served(media_cache: Path) -> AsyncIterator[Running]:
+async def _served(media_cache: Path, *more: str) -> AsyncIterator[Running]:
     cameras = ["--camera", "yard:loop_seconds=1,audio=aac", "--camera", "a/b:loop_seconds=1,user=me"]
-    options = ["--port", "0", "--control-port", "0", "--cache", str(media_cache)]
+    options = ["--port", "0", "--control-port", "0", "--cache", str(media_cache), *more]
     process = await asyncio.create_subprocess_exec(
         COMMAND, "serve", *cameras, *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
@@ -67,6 +68,13 @@ async def _served(media_cache: Path) -> AsyncIterator[Running]:
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+async def test_faults_are_ordered_on_loopback_unless_told_otherwise(unharmed: Running, media_cache: Path) -> None:
+    assert urlsplit(unharmed.control).hostname == "127.0.0.1"
+    async with _served(media_cache, "--control-host", "127.0.0.2") as elsewhere:
+        assert urlsplit(elsewhere.control).hostname == "127.0.0.2"
+        assert await elsewhere.get("/cameras")
 
 
 async def test_it_serves_until_told_to_end(running: Running) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from camera_simulator.control import Control
+from camera_simulator.control import LOOPBACK, Control
 from camera_simulator.media import UnplayableError
 from camera_simulator.options import parse_camera
 from camera_simulator.server import CameraSimulator
@@ -39,8 +39,11 @@ def serve(
         str, typer.Option(envvar="CAMERA_SIMULATOR_PASSWORD", help="Better in the environment: ps shows arguments.")
     ] = "",
     control_port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="HTTP port for faults, on loopback; without it there is none.")
+        int | None, typer.Option(min=0, max=65535, help="HTTP port for faults; without it there is none.")
     ] = None,
+    control_host: Annotated[
+        str, typer.Option(help="Address of that port. It has no password: never one that others reach.")
+    ] = LOOPBACK,
     cache: Annotated[Path | None, typer.Option(help="Folder that keeps generated media.")] = None,
 ) -> None:
     """Serves cameras until it is told to end (SIGTERM, SIGINT).
@@ -53,20 +56,20 @@ def serve(
     )
     try:
         specs = [parse_camera(each, user, password) for each in camera]
-        asyncio.run(_serve(CameraSimulator(specs, host=host, port=port, cache=cache), control_port))
+        asyncio.run(_serve(CameraSimulator(specs, host=host, port=port, cache=cache), control_host, control_port))
     except (ValueError, UnplayableError, OSError) as error:
         typer.echo(f"camera-simulator: {error}", err=True)
         raise typer.Exit(2) from error
 
 
-async def _serve(simulator: CameraSimulator, control_port: int | None) -> None:
+async def _serve(simulator: CameraSimulator, control_host: str, control_port: int | None) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with simulator:
         control = Control(simulator)
         if control_port is not None:
-            await control.open(control_port)
+            await control.open(control_port, control_host)
         cameras = [{"name": one.name, "url": simulator.url(one.name, credentials=False)} for one in simulator.cameras]
         typer.echo(json.dumps({"cameras": cameras, "control": control.url or None}))
         sys.stdout.flush()

@@ -16,7 +16,7 @@ from camera_simulator.server import CameraSimulator
 
 log = structlog.get_logger()
 
-HOST = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 _REQUEST_LIMIT_SECONDS = 30.0
 _BODY_LIMIT_BYTES = 64 * 1024
 _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 415: "Unsupported Media Type"}
@@ -55,7 +55,7 @@ class _Request:
 class Control:
     """`GET /cameras`, and `POST /cameras/NAME/fault` with `{"fault": "refuse", "status": 503}` and the like.
 
-    Listens on loopback alone, since it has no password.
+    It has no password: who reaches the address it listens on may use it. That is loopback unless told otherwise.
     """
 
     def __init__(self, simulator: CameraSimulator) -> None:
@@ -63,9 +63,9 @@ class Control:
         self._server: asyncio.Server | None = None
         self.url = ""
 
-    async def open(self, port: int) -> None:
-        self._server = await asyncio.start_server(self._serve, HOST, port)
-        self.url = f"http://{HOST}:{self._server.sockets[0].getsockname()[1]}"
+    async def open(self, port: int, host: str = LOOPBACK) -> None:
+        self._server = await asyncio.start_server(self._serve, host, port)
+        self.url = f"http://{host}:{self._server.sockets[0].getsockname()[1]}"
 
     async def close(self) -> None:
         if self._server is not None:
