@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 
+from bench.ethernet import ethernet
 from bench.processes import Cost, cost_of
 from bench.recorders import RunningRecorder, ffmpeg_running, recorder_running
 from bench.results import Result, compared, limited
@@ -53,18 +54,10 @@ async def recording(folder: Path, cameras: int) -> list[Result]:
     async with simulated(folder, cameras) as simulation, _running(idle):
         ours, lag_milliseconds = await recorder_measured(folder, simulation, with_lag=lags)
         idle_milliseconds = 1000 * idle.lag_seconds
-        seconds = segment_seconds(cameras)
-        async with ffmpeg_running(folder, simulation.sources, seconds) as pids:
-            reference = await measured(pids, cameras, seconds)
+        reference = await _reference_measured(folder, simulation)
     has_goal = cameras == COST_CAMERAS
     results = [
-        compared(
-            f"recorder.cpu_per_camera.{cameras}",
-            ours.cpu_milliseconds_per_second,
-            "ms/s",
-            reference.cpu_milliseconds_per_second,
-            CPU_GOAL if has_goal else None,
-        ),
+        _cpu_compared(f"recorder.cpu_per_camera.{cameras}", ours, reference, CPU_GOAL if has_goal else None),
         compared(
             f"recorder.memory_per_camera.{cameras}",
             ours.memory_megabytes,
@@ -79,6 +72,18 @@ async def recording(folder: Path, cameras: int) -> list[Result]:
     return results
 
 
+async def recording_over_ethernet(folder: Path) -> list[Result]:
+    """The same with a cable of 100 Mbit/s to each camera, where a picture comes packet by packet.
+
+    NoEthernetError where there can be none.
+    """
+    with ethernet(COST_CAMERAS) as cables:
+        async with simulated(folder, COST_CAMERAS, cables) as simulation:
+            ours, _ = await recorder_measured(folder, simulation)
+            reference = await _reference_measured(folder, simulation)
+    return [_cpu_compared(f"recorder.cpu_per_camera_over_ethernet.{COST_CAMERAS}", ours, reference, CPU_GOAL)]
+
+
 async def recording_and_uploading(folder: Path) -> list[Result]:
     """The same with its store within reach, which the reference does nothing like."""
     async with simulated(folder, COST_CAMERAS) as simulation:
@@ -88,6 +93,17 @@ async def recording_and_uploading(folder: Path) -> list[Result]:
             f"recorder.cpu_per_camera_with_upload.{COST_CAMERAS}", round(ours.cpu_milliseconds_per_second, 3), "ms/s"
         )
     ]
+
+
+async def _reference_measured(folder: Path, simulation: Simulation) -> PerCamera:
+    cameras = len(simulation.sources)
+    seconds = segment_seconds(cameras)
+    async with ffmpeg_running(folder, simulation.sources, seconds) as pids:
+        return await measured(pids, cameras, seconds)
+
+
+def _cpu_compared(name: str, ours: PerCamera, reference: PerCamera, goal: float | None) -> Result:
+    return compared(name, ours.cpu_milliseconds_per_second, "ms/s", reference.cpu_milliseconds_per_second, goal)
 
 
 async def recorder_measured(

@@ -6,11 +6,13 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
+from bench.ethernet import Ethernet
 from demo.cameras import Source, printed_cameras
-from demo.processes import start
+from demo.processes import COMMANDS, start
 
 # One picture for all cameras, since each picture is encoded anew, and 64 of them would take minutes.
 CAMERA = "picture_name=bench,codec=h264,audio=aac,width=1920,height=1080,fps=25,gop_frames=50,bitrate_bps=4000000"
@@ -54,14 +56,27 @@ def specs(cameras: int) -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def simulated(folder: Path, cameras: int) -> AsyncIterator[Simulation]:
-    """So many cameras of 1080p at 4 Mbit/s with sound, which send and have their keyframes at different moments."""
+async def simulated(folder: Path, cameras: int, ethernet: Ethernet | None = None) -> AsyncIterator[Simulation]:
+    """So many cameras of 1080p at 4 Mbit/s with sound, which send and have their keyframes at different moments.
+
+    They are reached over loopback, or each by its own cable of `ethernet`.
+    """
     options = [part for spec in specs(cameras) for part in ("--camera", spec)]
-    ports = ("--port", "0", "--control-port", "0")
-    child = await start("camera simulator", "camera-simulator", "serve", *options, *ports, env={}, folder=folder)
+    command = (str(COMMANDS / "camera-simulator"), "serve", *options, "--port", "0", "--control-port", "0")
+    if ethernet is not None:
+        hosts = ("--host", "0.0.0.0", "--control-host", ethernet.cables[0].address)  # noqa: S104 - all of its cables
+        command = ethernet.inside(*command, *hosts)
+    child = await start("camera simulator", *command, env={}, folder=folder)
     try:
-        sources = [Source(camera["name"], {"rtsp_url": camera["url"]}) for camera in await printed_cameras(child)]
+        urls = [(camera["name"], camera["url"]) for camera in await printed_cameras(child)]
+        if ethernet is not None:
+            urls = [(name, _at(cable.address, url)) for cable, (name, url) in zip(ethernet.cables, urls, strict=True)]
         ready = next(line for line in child.printed.splitlines() if line.startswith("{"))
-        yield Simulation(sources, json.loads(ready)["control"])
+        yield Simulation([Source(name, {"rtsp_url": url}) for name, url in urls], json.loads(ready)["control"])
     finally:
         await child.end(seconds=10)
+
+
+def _at(address: str, url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{address}:{parts.port}").geturl()
