@@ -20,7 +20,9 @@ from recorder.errors import (
 )
 from recorder.storage.gcs import Bucket, Credentials
 from recorder.storage.interface import Upload, checksum
-from recorder.storage.resumable import Patience, ResumableUpload
+from recorder.storage.pace import Pace
+from recorder.storage.patience import Patience
+from recorder.storage.resumable import ResumableUpload
 from tests.recorder.gcs import UNIT, FaultKind, Gcs
 
 QUICK = Patience(attempts=4, backoff=Backoff(timedelta(milliseconds=1), timedelta(milliseconds=5)))
@@ -185,7 +187,7 @@ async def test_no_error_shows_the_sessions_uri(gcs: Gcs, http_client: httpx.Asyn
     ]:
         gcs.faults.extend([fault] * 9)
         with pytest.raises(error) as caught:
-            await ResumableUpload(http_client, uri, upload, 2 * UNIT, QUICK).run(is_new=True)
+            await ResumableUpload(http_client, uri, upload, Pace(2 * UNIT, QUICK.silence), QUICK).run(is_new=True)
         shown: BaseException | None = caught.value
         assert "secret-session" not in str(shown)
         assert caught.value.__suppress_context__ or caught.value.__context__ is None
@@ -197,9 +199,12 @@ async def test_a_brokered_session_needs_no_credentials(
 ) -> None:
     upload = segment(tmp_path)
     uri = gcs.open_session(NAME, upload.size_bytes)
-    generation = await ResumableUpload(http_client, uri, upload, 2 * UNIT, QUICK).run(is_new=True)
+    generation = await ResumableUpload(http_client, uri, upload, Pace(2 * UNIT, QUICK.silence), QUICK).run(is_new=True)
     assert gcs.objects[NAME]["generation"] == str(generation)
-    assert await ResumableUpload(http_client, uri, upload, 2 * UNIT, QUICK).run(is_new=False) == generation
+    assert (
+        await ResumableUpload(http_client, uri, upload, Pace(2 * UNIT, QUICK.silence), QUICK).run(is_new=False)
+        == generation
+    )
 
 
 async def test_check_names_the_permission_that_is_missing(gcs: Gcs, bucket: Bucket) -> None:

@@ -21,7 +21,7 @@ from recorder.storage.brokered import Brokered
 from recorder.storage.files import Folder
 from recorder.storage.gcs import Bucket
 from recorder.storage.interface import SessionMemory, Storage, Upload
-from recorder.storage.resumable import Patience
+from recorder.storage.patience import Patience
 from recorder.uploads import Uploads
 from recorder.vault import Vault
 from tests.recorder.control_plane import FakeControlPlane

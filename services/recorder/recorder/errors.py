@@ -1,5 +1,6 @@
 """What can go wrong in a recorder, and what the reader should do about it."""
 
+from datetime import timedelta
 from typing import ClassVar
 
 from camfleet_contract.gaps import GapCause
@@ -148,7 +149,11 @@ class StorageError(RecorderError):
 
 
 class StorageUnavailable(StorageError):
-    """The store can't be reached or used now: repeat later."""
+    """The store can't be reached or used now: repeat later, and not before it asks for."""
+
+    def __init__(self, text: str, asked: timedelta = timedelta(0)) -> None:
+        super().__init__(text)
+        self.asked = asked
 
 
 class StorageRefused(StorageError):

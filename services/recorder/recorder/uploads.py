@@ -175,7 +175,9 @@ class Uploads:
             await asyncio.to_thread(spool.refuse, segment.id, str(error), self._clock.now() + HOUR)
         except StorageError as error:
             self._failed(error)
-            wait = self._backoff.wait(self._failures) if isinstance(error, StorageUnavailable) else MINUTE
+            wait = MINUTE
+            if isinstance(error, StorageUnavailable):
+                wait = max(self._backoff.wait(self._failures), error.asked)
             await asyncio.to_thread(spool.refuse, segment.id, str(error), self._clock.now() + wait)
         else:
             await asyncio.to_thread(spool.mark_uploaded, segment.id, upload.object_name, generation)

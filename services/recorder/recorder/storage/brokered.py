@@ -4,7 +4,9 @@ import httpx
 
 from recorder.errors import UploadSessionGone
 from recorder.storage.interface import SessionMemory, Upload
-from recorder.storage.resumable import NameTaken, Patience, ResumableUpload
+from recorder.storage.pace import Pace
+from recorder.storage.patience import Patience
+from recorder.storage.resumable import NameTaken, ResumableUpload
 
 
 class Brokered:
@@ -14,7 +16,7 @@ class Brokered:
 
     def __init__(self, client: httpx.AsyncClient, *, chunk_bytes: int, patience: Patience) -> None:
         self._client = client
-        self._chunk_bytes = chunk_bytes
+        self._pace = Pace(chunk_bytes, patience.silence)
         self._patience = patience
 
     async def put(self, upload: Upload, memory: SessionMemory) -> int | None:
@@ -24,7 +26,7 @@ class Brokered:
             raise UploadSessionGone("the upload session can't be read any more")
         try:
             # Whether it is new is not known: the last run may have used it.
-            return await ResumableUpload(self._client, uri, upload, self._chunk_bytes, self._patience).run(is_new=False)
+            return await ResumableUpload(self._client, uri, upload, self._pace, self._patience).run(is_new=False)
         except NameTaken:
             return None
 

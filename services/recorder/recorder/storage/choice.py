@@ -10,7 +10,7 @@ from recorder.settings import Settings, store_folder
 from recorder.storage.brokered import Brokered
 from recorder.storage.files import Folder
 from recorder.storage.interface import Storage
-from recorder.storage.resumable import Patience
+from recorder.storage.patience import Patience
 from recorder.tls import trust
 
 MIB = 1024 * 1024

@@ -12,19 +12,12 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gcloud.aio.auth import Token
 from gcloud.aio.storage import Storage as GoogleStorage
-from pydantic import ValidationError
 
 from recorder.errors import ObjectDiffers, StorageRefused, StorageUnavailable, UploadSessionGone
 from recorder.storage.interface import SessionMemory, Upload
-from recorder.storage.resumable import (
-    COME_BACK,
-    TIMEOUT,
-    NameTaken,
-    Patience,
-    ResumableUpload,
-    StoredObject,
-    said,
-)
+from recorder.storage.pace import Pace
+from recorder.storage.patience import Patience, asked_wait
+from recorder.storage.resumable import COME_BACK, NameTaken, ResumableUpload, StoredObject, said, timeouts
 
 API_ROOT = "https://storage.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -91,13 +84,14 @@ class Bucket:
         self._client = client
         self._name = name
         self._credentials = credentials
-        self._chunk_bytes = chunk_bytes
+        self._pace = Pace(chunk_bytes, patience.silence)
         self._patience = patience
         self._api_root = api_root.rstrip("/")
         self._google: GoogleStorage | None = None
 
     async def put(self, upload: Upload, memory: SessionMemory) -> int:
         """Resumes the session that is remembered, or opens one."""
+        reason = ""
         for _ in range(SESSIONS_PER_TRY):
             uri = await memory.recall()
             is_new = uri is None
@@ -105,21 +99,26 @@ class Bucket:
                 if uri is None:
                     uri = await self._open(upload)
                     await memory.remember(uri)
-                session = ResumableUpload(self._client, uri, upload, self._chunk_bytes, self._patience)
+                session = ResumableUpload(self._client, uri, upload, self._pace, self._patience)
                 return await session.run(is_new=is_new)
-            except UploadSessionGone:
+            except (UploadSessionGone, NameTaken) as end:
+                # Perhaps stored: by this session, whose last answer was lost, or by an earlier one.
+                reason = str(end)
+                generation = await self._stored(upload)
                 await memory.remember(None)
-            except NameTaken:
-                await memory.remember(None)
-                return await self._compare(upload)
-        raise StorageUnavailable("the store closes every upload session at once")
+                if generation is not None:
+                    return generation
+        raise StorageUnavailable(f"no upload session comes to its end: {reason}")
 
     async def check(self) -> None:
         """Asks which of the needed permissions the credentials have; needs none itself."""
         url = f"{self._api_root}/storage/v1/b/{quote(self._name, safe='')}/iam/testPermissions"
         try:
             response = await self._client.get(
-                url, params=[("permissions", p) for p in NEEDED], headers=await self._headers(), timeout=TIMEOUT
+                url,
+                params=[("permissions", p) for p in NEEDED],
+                headers=await self._headers(),
+                timeout=timeouts(self._patience),
             )
         except httpx.HTTPError as error:
             raise StorageUnavailable(f"the bucket can't be reached: {type(error).__name__}") from None
@@ -155,7 +154,9 @@ class Bucket:
             "metadata": dict(upload.metadata),
         }
         try:
-            response = await self._client.post(url, params=parameters, headers=headers, json=body, timeout=TIMEOUT)
+            response = await self._client.post(
+                url, params=parameters, headers=headers, json=body, timeout=timeouts(self._patience)
+            )
         except httpx.HTTPError as error:
             raise StorageUnavailable(f"the bucket can't be reached: {type(error).__name__}") from None
         if response.status_code == HTTPStatus.PRECONDITION_FAILED:
@@ -166,16 +167,23 @@ class Bucket:
             raise StorageUnavailable("the bucket opened an upload without saying where")
         return str(uri)
 
-    async def _compare(self, upload: Upload) -> int:
-        """The generation of the object that has the name already, if it is this very segment."""
+    async def _stored(self, upload: Upload) -> int | None:
+        """The generation of the object that has the name already, if it is this very segment; None if there is none."""
         headers = await self._headers()
         try:
-            async with asyncio.timeout(TOKEN_SECONDS):
+            async with asyncio.timeout(self._patience.silence.total_seconds()):
                 told = await self._metadata_client().download_metadata(self._name, upload.object_name, headers=headers)
             stored = StoredObject.model_validate(told)
+        except aiohttp.ClientResponseError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            text = f"the bucket answered {error.status} to the question for an object"
+            if _comes_back(error.status):
+                raise StorageUnavailable(text, asked_wait(error.headers or {})) from None
+            raise StorageRefused(text) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise StorageUnavailable(f"the object's metadata can't be read: {type(error).__name__}") from None
-        except ValidationError:
+        except ValueError:
             raise StorageUnavailable("the object's metadata makes no sense") from None
         if stored.crc32c != upload.crc32c or stored.size != upload.size_bytes:
             raise ObjectDiffers(f"{upload.object_name} is in the bucket already with other bytes")
@@ -194,12 +202,16 @@ class Bucket:
         return await self._credentials.header() if self._credentials else {}
 
     def _raise_for(self, response: httpx.Response, what: str) -> None:
-        status = response.status_code
         if response.is_success:
             return
-        if status in COME_BACK or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise StorageUnavailable(f"the bucket answered {status} to {what}")
-        raise StorageRefused(f"the bucket answered {status} to {what}: {said(response)}")
+        text = f"the bucket answered {response.status_code} to {what}"
+        if _comes_back(response.status_code):
+            raise StorageUnavailable(text, asked_wait(response.headers))
+        raise StorageRefused(f"{text}: {said(response)}")
+
+
+def _comes_back(status: int) -> bool:
+    return status in COME_BACK or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _check_credentials(file: Path) -> None:
