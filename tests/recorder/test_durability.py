@@ -1,7 +1,9 @@
 """What grows is on disk about a second later, and no disk makes a camera wait for it."""
 
+import errno
 import os
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +21,10 @@ class Flushes:
     def __init__(self) -> None:
         self.sizes: dict[int, list[int]] = {}
         """By inode."""
+        self.descriptors: list[int] = []
+        """Each once a flush."""
+        self.failure: OSError | None = None
+        """What the next flush fails with."""
         self.rows: list[int] = []
         """How many files had been flushed when the rows were."""
         self.goes = threading.Event()
@@ -29,6 +35,10 @@ class Flushes:
         if not self.goes.is_set():
             self.waits.set()
             self.goes.wait(30)
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
+        self.descriptors.append(descriptor)
         found = os.fstat(descriptor)
         self.sizes.setdefault(found.st_ino, []).append(found.st_size)
 
@@ -55,6 +65,74 @@ async def test_files_are_flushed_as_they_grow_and_only_then(tmp_path: Path) -> N
     await until(lambda: flushes.sizes[second] == [1, 4])
     assert flushes.rows[0] == 0, "rows before files"
     assert len(flushes.rows) <= 2, "and only for new ones"
+    syncer.close()
+
+
+def _growing(folder: Path, name: str) -> Path:
+    file = folder / "recordings" / "camera" / "day" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"a")
+    return file
+
+
+def _is_open(file: Path) -> bool:
+    """In this process."""
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile, as that of the listing itself
+            if descriptor.readlink() == file:
+                return True
+    return False
+
+
+def _last(flushes: Flushes) -> int:
+    """The size up to which the only file was flushed."""
+    return max((size for sizes in flushes.sizes.values() for size in sizes), default=0)
+
+
+async def test_a_file_is_opened_once_and_let_go_of_when_it_ends(tmp_path: Path) -> None:
+    flushes = Flushes()
+    syncer = Syncer(lambda: None, 0.01, flushes)
+    file = _growing(tmp_path, "1.part")
+    syncer.begin(file)
+    for _ in range(4):
+        await until(lambda: _last(flushes) == file.stat().st_size)
+        with file.open("ab") as opened:
+            opened.write(b"b")
+    assert len(set(flushes.descriptors)) == 1
+    assert _is_open(file)
+    syncer.end(file)
+    await until(lambda: not _is_open(file))
+    syncer.close()
+
+
+async def test_a_file_that_ends_while_the_disk_stands_still_keeps_nobody_waiting(tmp_path: Path) -> None:
+    flushes = Flushes()
+    flushes.goes.clear()
+    syncer = Syncer(lambda: None, 0.01, flushes)
+    file = _growing(tmp_path, "1.part")
+    syncer.begin(file)
+    await until(flushes.waits.is_set)
+    syncer.end(file)
+    assert _is_open(file), "its flush is under way, and must not hit another file"
+    flushes.goes.set()
+    await until(lambda: not _is_open(file))
+    syncer.close()
+
+
+async def test_a_file_whose_flush_failed_is_doubtful_for_as_long_as_it_grows(tmp_path: Path) -> None:
+    flushes = Flushes()
+    flushes.failure = OSError(errno.EIO, "as a broken disk says")
+    syncer = Syncer(lambda: None, 0.01, flushes)
+    file, other = _growing(tmp_path, "1.part"), _growing(tmp_path, "2.part")
+    syncer.begin(file)
+    await until(lambda: syncer.is_doubtful(file))
+    syncer.begin(other)
+    await until(lambda: len(flushes.sizes) == 2)  # what comes later is flushed
+    assert syncer.is_doubtful(file), "though its flush succeeds now"
+    assert not syncer.is_doubtful(other)
+    syncer.end(file)
+    assert not syncer.is_doubtful(file)
+    syncer.end(other)
     syncer.close()
 
 

@@ -4,7 +4,8 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -31,6 +32,22 @@ _sync_file_range = _libc_sync_file_range()
 log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True)
+class _Growing:
+    """One file, as the syncer's thread knows it."""
+
+    path: Path
+    descriptor: int | None = None
+    """Kept open: the kernel tells a descriptor of every failed write since it was opened, and opening costs."""
+    synced: int = -1
+    """The size up to which it is on disk; -1 while not even its name is."""
+    is_in_use: bool = False
+    """The syncer's thread works with it just now, and closes it if it has ended meanwhile."""
+    is_doubtful: bool = False
+    """The kernel once failed to write a part."""
+    has_ended: bool = False
+
+
 class Syncer:
     """One thread for all cameras. The kernel by itself may keep half a minute of footage from the disk.
 
@@ -48,11 +65,9 @@ class Syncer:
         self._sync_rows = sync_rows
         self._every_seconds = every_seconds
         self._flush = flush
-        self._growing: dict[Path, int] = {}
-        """The size up to which each file is on disk; -1 while not even its name is."""
-        self._doubtful: set[Path] = set()
-        """Files of which the kernel once failed to write a part."""
+        self._growing: dict[Path, _Growing] = {}
         self._lock = threading.Lock()
+        """Never held while the disk is asked for anything."""
         self._closed = threading.Event()
         # A daemon: a disk that never answers an fsync must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="syncer", daemon=True)
@@ -61,7 +76,7 @@ class Syncer:
     def begin(self, path: Path) -> None:
         """The file grows from now on."""
         with self._lock:
-            self._growing[path] = -1
+            self._growing[path] = _Growing(path)
 
     def is_doubtful(self, path: Path) -> bool:
         """Whether a flush of the file has failed: the kernel tells that once, and later flushes succeed regardless.
@@ -70,13 +85,19 @@ class Syncer:
         https://wiki.postgresql.org/wiki/Fsync_Errors
         """
         with self._lock:
-            return path in self._doubtful
+            file = self._growing.get(path)
+            return file is not None and file.is_doubtful
 
     def end(self, path: Path) -> None:
         """The file is sealed, or nothing more comes."""
         with self._lock:
-            self._growing.pop(path, None)
-            self._doubtful.discard(path)
+            file = self._growing.pop(path, None)
+            if file is None:
+                return
+            file.has_ended = True
+            if file.is_in_use:
+                return
+        _close(file)
 
     def close(self) -> None:
         """Ends the thread, soon."""
@@ -86,7 +107,9 @@ class Syncer:
         failed = ""
         while not self._closed.wait(self._every_seconds):
             with self._lock:
-                growing = list(self._growing.items())
+                growing = list(self._growing.values())
+                for file in growing:
+                    file.is_in_use = True
             try:
                 self._sync(growing)
                 failed = ""
@@ -94,50 +117,56 @@ class Syncer:
                 if failed != str(error):
                     log.warning("growing_files_not_synced", reason=str(error))
                 failed = str(error)
+            finally:
+                self._let_go(growing)
 
-    def _sync(self, growing: list[tuple[Path, int]]) -> None:
-        if any(size < 0 for _, size in growing):
+    def _let_go(self, files: list[_Growing]) -> None:
+        with self._lock:
+            for file in files:
+                file.is_in_use = False
+            ended = [file for file in files if file.has_ended]
+        for file in ended:
+            _close(file)
+
+    def _sync(self, growing: list[_Growing]) -> None:
+        if any(file.synced < 0 for file in growing):
             self._sync_rows()  # the row is there before the file, also after a power cut
-        with ExitStack() as opened:
-            grown = [
-                (path, synced, size, descriptor)
-                for path, synced in growing
-                if (size := _size(path)) not in {None, synced} and (descriptor := _opened(path, opened)) is not None
-            ]
-            # All on their way before the first is waited for: then one commit of the file system's journal serves all.
-            for *_, descriptor in grown:
-                _start_writing(descriptor)
-            for path, synced, size, descriptor in grown:
-                try:
-                    self._flush(descriptor)
-                except OSError:
-                    with self._lock:
-                        self._doubtful |= {path} & self._growing.keys()
-                    raise
-                if synced < 0:
-                    # The file's name, its day's and its camera's.
-                    for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
-                        sync_folder(folder)
+        grown: list[tuple[_Growing, int, int]] = []
+        for file in growing:
+            descriptor = file.descriptor if file.descriptor is not None else _open(file)
+            if descriptor is not None and (size := os.fstat(descriptor).st_size) != file.synced:
+                grown.append((file, descriptor, size))
+        # All on their way before the first is waited for: then one commit of the file system's journal serves all.
+        for _, descriptor, _ in grown:
+            _start_writing(descriptor)
+        for file, descriptor, size in grown:
+            try:
+                self._flush(descriptor)
+            except OSError:
                 with self._lock:
-                    if path in self._growing:
-                        self._growing[path] = size or 0
+                    file.is_doubtful = True
+                raise
+            if file.synced < 0:
+                # The file's name, its day's and its camera's.
+                for folder in (file.path.parent, file.path.parent.parent, file.path.parent.parent.parent):
+                    sync_folder(folder)
+            file.synced = size
 
 
-def _size(path: Path) -> int | None:
+def _open(file: _Growing) -> int | None:
     """None when it was sealed or abandoned meanwhile."""
     try:
-        return path.stat().st_size
+        file.descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    return file.descriptor
 
 
-def _opened(path: Path, opened: ExitStack) -> int | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    opened.callback(os.close, descriptor)
-    return descriptor
+def _close(file: _Growing) -> None:
+    if file.descriptor is not None:
+        with suppress(OSError):  # what it has to tell was told, or is told to whoever seals the file
+            os.close(file.descriptor)
+        file.descriptor = None
 
 
 def _start_writing(descriptor: int) -> None:
