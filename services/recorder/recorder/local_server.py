@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from email.utils import formatdate
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recorder.errors import PortTaken
 
@@ -35,12 +37,13 @@ class LocalServer:
 
     def __init__(self, app: FastAPI, listener: socket.socket) -> None:
         config = uvicorn.Config(
-            app,
+            _Dated(app),
             log_config=None,
             access_log=False,
             lifespan="off",
             ws="none",
             server_header=False,
+            date_header=False,  # it would be that of the last tick
             limit_concurrency=BACKLOG,
             timeout_graceful_shutdown=1,
         )
@@ -53,11 +56,41 @@ class LocalServer:
         try:
             await asyncio.shield(serving)
         finally:
-            self._server.should_exit = True
+            self._server.exit()
             await serving
 
 
+class _Dated:
+    """Says when each answer was made, as RFC 9110 asks for (6.6.1)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = (b"date", formatdate(usegmt=True).encode())
+                message = {**message, "headers": [date, *message.get("headers", ())]}
+            await send(message)
+
+        await self._app(scope, receive, send_dated)
+
+
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._exiting = asyncio.Event()
+
+    def exit(self) -> None:
+        """Serve no more."""
+        self.should_exit = True
+        self._exiting.set()
+
+    async def main_loop(self) -> None:
+        # uvicorn looks ten times a second whether it should end: most of what an idle recorder did.
+        await self.on_tick(0)  # the headers of all answers
+        await self._exiting.wait()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield

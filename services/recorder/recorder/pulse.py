@@ -3,7 +3,8 @@
 import asyncio
 from collections import deque
 
-EVERY_SECONDS = 0.2
+EVERY_SECONDS = 0.5
+"""Each look wakes a processor; anything that holds the loop up for so long is seen for certain."""
 WINDOW_SECONDS = 60.0
 
 
