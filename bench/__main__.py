@@ -13,6 +13,7 @@ from rich.console import Console
 from bench.depacketizing import depacketizing
 from bench.ethernet import NoEthernetError
 from bench.fast_forward import LATE, fast_forward
+from bench.muxing import muxing
 from bench.reconnect import reconnect
 from bench.recording import (
     COST_CAMERAS,
@@ -40,6 +41,7 @@ BENCHMARKS: dict[tuple[str, ...], Callable[[Path], Coroutine[Any, Any, list[Resu
     (f"recorder.fast_forward.{LATE}",): fast_forward,
     ("recorder.spool_file.10_years", "recorder.spool_log.10_years", "recorder.spool_queries.10_years"): years,
     ("recorder.depacketizing",): depacketizing,
+    ("recorder.muxing",): muxing,
     ("recorder.reconnect",): reconnect,
 }
 

@@ -32,9 +32,10 @@ from recorder.clock import SystemClock
 from recorder.memory import give_back_what_is_freed
 from recorder.retention import Reserve, Retention, disk_space
 from recorder.sealing import Sealer
-from recorder.segments import SegmentWriter, Tracks
+from recorder.segments import SegmentWriter
 from recorder.spool import Recording, SegmentState, Spool
 from recorder.storage.files import Folder
+from recorder.tracks import Tracks
 from recorder.uploads import Uploads
 from recorder.vault import Vault
 

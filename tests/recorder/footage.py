@@ -20,6 +20,7 @@ def make_clip(
     audio: str | None = "aac",
     keyframe_every: int = 25,
     fps: int = 25,
+    b_frames: int = 0,
 ) -> Path:
     """A clip with a moving picture; QuickTime, which holds every codec a camera sends."""
     with av.open(str(path), "w", format="mov") as output:
@@ -36,6 +37,8 @@ def make_clip(
         else:
             # One slice a picture: GStreamer's payloader repeats the parameter sets before each slice of a keyframe.
             options["x264-params"] = f"keyint={keyframe_every}:min-keyint={keyframe_every}:scenecut=0:sliced-threads=0"
+            if b_frames:
+                options["x264-params"] += f":bframes={b_frames}:b-adapt=0:rc-lookahead=10"
         video.codec_context.options = options
         rate = 8000 if audio and audio.startswith("pcm") else 48000
         sound = output.add_stream(audio, rate=rate, layout="mono") if audio else None

@@ -11,8 +11,9 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from recorder.audio import AudioPolicy
-from recorder.segments import SegmentWriter, Tracks
+from recorder.segments import SegmentWriter
 from recorder.spool import Recording, Spool
+from recorder.tracks import Tracks
 from tests.recorder.footage import make_clip
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

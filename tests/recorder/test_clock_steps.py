@@ -14,9 +14,9 @@ from recorder.coverage import Coverage
 from recorder.durability import Syncer
 from recorder.journal import Journal
 from recorder.sealing import Sealer
-from recorder.segments import Tracks
 from recorder.spool import SegmentState, Spool
 from recorder.take import Plan, Take
+from recorder.tracks import Tracks
 from recorder.wanted import Run
 from tests.recorder.footage import make_clip, video_hashes
 

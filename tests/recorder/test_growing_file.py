@@ -11,7 +11,7 @@ import av
 import pytest
 
 from recorder.growing_file import GrowingFile
-from recorder.segments import MUXING
+from recorder.muxing import MUXING
 from tests.recorder.footage import make_clip, video_hashes
 
 # A pipe is a disk that takes 64 KiB and then stands still until somebody reads: another thread of the same process.
@@ -94,3 +94,30 @@ def test_what_a_disk_takes_only_in_part_fails_and_is_never_taken_for_whole(tmp_p
         signal.signal(signal.SIGXFSZ, before)
         file.close()
     assert (tmp_path / "a").stat().st_size == 1000
+
+
+def test_many_parts_are_written_as_one_piece_however_many_a_system_call_takes(tmp_path: Path) -> None:
+    parts = [b"%d," % number for number in range(5000)]
+    file = GrowingFile(tmp_path / "a")
+    file.write_all(parts)
+    file.close()
+    assert (tmp_path / "a").read_bytes() == b"".join(parts)
+
+
+def test_parts_that_a_disk_takes_only_in_part_fail_and_nothing_follows_them(tmp_path: Path) -> None:
+    file = GrowingFile(tmp_path / "a")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            file.write_all([bytes(600), bytes(600)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    with pytest.raises(OSError, match="File too large"):
+        file.write_all([b"more"])
+    with pytest.raises(OSError, match="File too large"):
+        file.patch(0, b"head")
+    file.close()
+    assert (tmp_path / "a").read_bytes() == bytes(1000)

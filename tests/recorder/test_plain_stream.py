@@ -8,14 +8,13 @@ from contextlib import closing
 
 import av
 import pytest
-from av.packet import Packet
-from av.stream import Stream
 
 from camera_simulator import CameraSimulator, CameraSpec, Kind
 from recorder.errors import StreamEnded, StreamStalled
 from recorder.plain_stream import PlainStream
 from recorder.reader import Reader
 from recorder.rtsp.units import AccessUnit
+from recorder.samples import Sample
 from tests.recorder.rtsp.packets import FRAME, VIDEO_REPORTS, Sender, frame, pictures
 from tests.recorder.rtsp.scripted import Script, camera
 from tests.recorder.waiting import until
@@ -23,9 +22,9 @@ from tests.recorder.waiting import until
 
 async def test_what_came_with_the_cameras_good_bye_is_handed_over() -> None:
     reader = Reader(nap_seconds=1.0)  # the last pictures and the good-bye are read at once
-    packets: list[Packet[Stream]] = []
+    packets: list[Sample] = []
 
-    def take(packet: "Packet[Stream]", arrival: float) -> bool:
+    def take(packet: Sample, arrival: float) -> bool:
         packets.append(packet)
         return True
 

@@ -18,9 +18,10 @@ from camfleet_contract.recordings import RecordingStatus
 from recorder.last_run import LastRun
 from recorder.outages import outages, why_down
 from recorder.recovery import Recovered, recover
-from recorder.segments import SegmentWriter, Tracks
+from recorder.segments import SegmentWriter
 from recorder.spool import MissedFootage, Recording, SegmentState, Spool
 from recorder.stocktaking import Found, take_stock
+from recorder.tracks import Tracks
 from tests.recorder.footage import make_clip, video_hashes
 from tests.recorder.rig import camera, config, once
 
@@ -33,7 +34,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 import av
 from uuid_utils.compat import uuid7
-from recorder.segments import SegmentWriter, Tracks
+from recorder.segments import SegmentWriter
+from recorder.tracks import Tracks
 from recorder.spool import MissedFootage, Recording, Spool
 clip, base = sys.argv[1:]
 spool = Spool.open(Path(base))

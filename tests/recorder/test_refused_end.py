@@ -15,10 +15,10 @@ from recorder.coverage import Coverage
 from recorder.durability import Syncer
 from recorder.journal import Journal
 from recorder.sealing import Sealer
-from recorder.segments import Tracks
 from recorder.spool import MissedFootage, SegmentState, Spool
 from recorder.spool.gaps import Gaps
 from recorder.take import Plan, Take
+from recorder.tracks import Tracks
 from recorder.wanted import Run
 from tests.recorder.footage import make_clip
 from tests.recorder.spooled import NOON, SetClock

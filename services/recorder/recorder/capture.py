@@ -9,8 +9,6 @@ from datetime import datetime
 from functools import partial
 
 import structlog
-from av.packet import Packet
-from av.stream import Stream
 
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.heartbeats import CameraCondition
@@ -22,6 +20,7 @@ from recorder.journal import Journal
 from recorder.plain_stream import PlainStream
 from recorder.reader import Reader
 from recorder.retries import LAST_RETRY_SECONDS, failures_in_a_row, retry_seconds
+from recorder.samples import Sample
 from recorder.sources import open_stream
 from recorder.stream import OPEN_SECONDS, READ_SECONDS, CameraStream, Transport
 from recorder.take import Plan, Take
@@ -221,7 +220,7 @@ class Capture:
         if self._condition not in {CameraCondition.CONNECTING, CameraCondition.STALLED}:
             self._become(CameraCondition.CONNECTING, "")
 
-    def _feed(self, url: str, take: Take, packet: "Packet[Stream]", arrival: float) -> bool:
+    def _feed(self, url: str, take: Take, packet: Sample, arrival: float) -> bool:
         """One packet, on whichever thread reads this connection; False when no more is wanted of it."""
         if not self._wants(url):
             return False

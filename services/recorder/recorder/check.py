@@ -21,11 +21,11 @@ from recorder.local_server import listening
 from recorder.plain_stream import PlainStream
 from recorder.reader import Reader
 from recorder.retention import Reserve, disk_space
-from recorder.segments import Tracks
 from recorder.settings import Settings
 from recorder.sources import RtspClient, open_stream
 from recorder.storage.choice import chosen_store
 from recorder.stream import OPEN_SECONDS, READ_SECONDS, CameraStream, Transport
+from recorder.tracks import Tracks
 from recorder.wanted import Stream, camera_streams
 
 GIB = 1024**3

@@ -1,14 +1,16 @@
 """The file under a muxer's hands, written so that a disk that stands still makes one thread wait and no other."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 flush: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
+_PARTS_AT_ONCE = 1024
+"""IOV_MAX, wherever it is known."""
 
 
 class GrowingFile:
-    """What libav writes through, in place of a file of its own.
+    """What libav writes through, in place of a file of its own, and what `Mp4File` writes to.
 
     libav's close holds the interpreter's lock while it writes a file's end: a disk that takes seconds for that would
     stop every thread. Here the write itself lets go of the lock, wherever it is called from.
@@ -36,6 +38,27 @@ class GrowingFile:
             self.failure = error
             raise
         return len(data)
+
+    def write_all(self, parts: Sequence[bytes | memoryview]) -> None:
+        """One after the other, and none of them copied before the kernel does. OSError as of `write`."""
+        if self.failure is not None:
+            raise self.failure
+        for at in range(0, len(parts), _PARTS_AT_ONCE):
+            some = parts[at : at + _PARTS_AT_ONCE]
+            try:
+                written = os.writev(self._descriptor, some)
+            except OSError as error:
+                self.failure = error
+                raise
+            if written < sum(map(len, some)):
+                self.write(b"".join(some)[written:])
+
+    def patch(self, offset: int, data: bytes) -> None:
+        """Change what is there, after all that was written is on disk; see `seek`. OSError as of `write`."""
+        if self.failure is not None:
+            raise self.failure
+        self.seek(offset)
+        self.write(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """As of any file.

@@ -1,10 +1,8 @@
 """The parameter sets in front of a keyframe: they say which resolution and profile the following pictures have."""
 
-from av.packet import Packet
-from av.stream import Stream
-
 from recorder.rtsp.decoder_configuration import decoder_configuration
 from recorder.rtsp.unsuited import Unsuited
+from recorder.samples import Sample, pieces_of
 
 _HEAD_BYTES = 16 << 10
 _START = b"\0\0\1"
@@ -13,11 +11,11 @@ _H264_SETS, _H264_PICTURES = {7, 8}, range(1, 6)
 _HEVC_SETS, _HEVC_PICTURES = {32, 33, 34}, range(32)
 
 
-def parameter_sets(packet: "Packet[Stream]", codec: str) -> bytes | None:
+def parameter_sets(packet: Sample, codec: str) -> bytes | None:
     """Those of a keyframe in Annex B form, as sample descriptions are made from; None unless it brings all of them."""
     if isinstance(packet.opaque, bytes):
         return packet.opaque or None  # our own client tells them apart from the picture
-    head = bytes(memoryview(packet)[:_HEAD_BYTES])
+    head = bytes(pieces_of(packet)[0][:_HEAD_BYTES])
     if codec not in {"h264", "hevc"} or not head.startswith((b"\0" + _START, _START)):
         return None
     wanted, pictures = (_H264_SETS, _H264_PICTURES) if codec == "h264" else (_HEVC_SETS, _HEVC_PICTURES)

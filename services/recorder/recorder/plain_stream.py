@@ -6,18 +6,16 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Self
 
-from av.packet import Packet
-from av.stream import Stream
-
 from recorder.audio import AudioPolicy
 from recorder.errors import StreamEnded, StreamStalled
 from recorder.liveness import Liveness
 from recorder.reader import Line, Reader
 from recorder.rtsp.session import Session
 from recorder.rtsp.units import AccessUnit
-from recorder.segments import Tracks
+from recorder.samples import PlainSample
 from recorder.stream import Feed
 from recorder.templates import Template, annex_b
+from recorder.tracks import Tracks
 
 _BLOCK_BYTES = 1 << 18
 _LOOK_MILLISECONDS = 250
@@ -47,7 +45,7 @@ class PlainStream:
         self._poll.register(session.socket, select.POLLIN)
         description = session.description
         self._video_base = Fraction(1, description.video.clock_hz)
-        self._audio_base = Fraction(1, description.audio.clock_hz) if description.audio is not None else None
+        self._audio_base = Fraction(1, description.audio.clock_hz if description.audio is not None else 1)
         self._frame_ticks = description.audio.frame_ticks if description.audio is not None else 0
         self._longest_picture = _LONGEST_PICTURE_SECONDS * description.video.clock_hz
         self._last_ticks = 0
@@ -56,6 +54,7 @@ class PlainStream:
         sets = annex_b(first.parameter_sets or description.video.parameter_sets)
         self._template = Template(description.video, sets, first.data, description.audio)
         self._video, self._audio = self._template.video, self._template.audio
+        self._video_index, self._audio_index = self._video.index, self._audio.index if self._audio is not None else -1
 
     @classmethod
     def open(
@@ -82,7 +81,8 @@ class PlainStream:
 
     def tracks(self, policy: AudioPolicy) -> Tracks:
         """What of it goes into segments."""
-        return Tracks(self._video, self._audio, policy, self._template.describe)
+        is_plain = self._audio is None or self._audio.codec_context.name == "aac"
+        return Tracks(self._video, self._audio, policy, self._template.describe, is_plain=is_plain)
 
     def read(self, feed: Feed, is_settled: Callable[[], bool]) -> None:
         """Hands over every packet with its arrival, until `feed` wants no more; else ends by an error, as of libav.
@@ -94,7 +94,7 @@ class PlainStream:
 
         def receive(data: bytes, arrival: float) -> bool:
             units = self._session.feed(data)
-            is_wanted = all(feed(self._packet(self._live(unit, arrival)), arrival) for unit in units)
+            is_wanted = all(feed(self._sample(self._live(unit, arrival)), arrival) for unit in units)
             self._session.keep_alive(arrival)  # after the packets: it tells, too, that these were the last
             if not units:
                 self._liveness.neither(arrival)
@@ -121,11 +121,11 @@ class PlainStream:
     def _read_settling(self, feed: Feed, is_settled: Callable[[], bool]) -> bool:
         """Whether more is wanted. On its own, since what a function holds stays for as long as it runs: a keyframe."""
         begun, self._begun = self._begun, []
-        if not all(feed(self._packet(unit), arrival) for unit, arrival in begun):
+        if not all(feed(self._sample(unit), arrival) for unit, arrival in begun):
             return False
         while not is_settled():
             for unit, arrival in self._units():
-                if not feed(self._packet(unit), arrival):
+                if not feed(self._sample(unit), arrival):
                     return False
         return True
 
@@ -172,19 +172,26 @@ class PlainStream:
             self._liveness.audio(arrival)
         return unit
 
-    def _packet(self, unit: AccessUnit) -> "Packet[Stream]":
-        packet: Packet[Stream] = Packet(unit.data)
-        packet.pts = unit.ticks
+    def _sample(self, unit: AccessUnit) -> PlainSample:
         if unit.is_video:
-            packet.stream, packet.time_base = self._video, self._video_base
-            packet.duration = min(max(0, unit.ticks - self._last_ticks), self._longest_picture)
+            duration = unit.ticks - self._last_ticks
             self._last_ticks = unit.ticks
-            if unit.is_keyframe:
-                packet.is_keyframe = True
-                packet.opaque = annex_b(unit.parameter_sets)
-        elif self._audio is not None and self._audio_base is not None:
-            packet.stream, packet.time_base = self._audio, self._audio_base
-            packet.dts = unit.ticks
-            packet.duration = self._frame_ticks or unit.size_bytes
-            packet.is_keyframe = True
-        return packet
+            return PlainSample(
+                unit.pieces,
+                unit.size_bytes,
+                self._video_index,
+                self._video_base,
+                unit.ticks,
+                min(max(0, duration), self._longest_picture),
+                is_keyframe=unit.is_keyframe,
+                parameter_sets=annex_b(unit.parameter_sets) if unit.is_keyframe else None,
+            )
+        return PlainSample(
+            unit.pieces,
+            unit.size_bytes,
+            self._audio_index,
+            self._audio_base,
+            unit.ticks,
+            self._frame_ticks or unit.size_bytes,
+            is_keyframe=True,
+        )

@@ -4,8 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from av.packet import Packet
-from av.stream import Stream
+from recorder.samples import PlainSample, Sample
 
 GOP_BYTES = 64 << 20
 """What a camera that is due may keep before it begins: a GOP beyond this is let go, the next keyframe begins."""
@@ -44,7 +43,7 @@ class _Gop:
     """A keyframe and what followed it, with places in seconds."""
 
     first_second: float
-    packets: list[tuple["Packet[Stream]", float]] = field(default_factory=list)
+    packets: list[tuple[Sample, float]] = field(default_factory=list)
     size_bytes: int = 0
 
 
@@ -63,12 +62,14 @@ class PreRoll:
         """Where the newest packet is. There must be one."""
         return self._gops[-1].packets[-1][1]
 
-    def keep(self, packet: "Packet[Stream]", second: float, ahead: Ahead, *, begins_gop: bool) -> None:
+    def keep(self, packet: Sample, second: float, ahead: Ahead, *, begins_gop: bool) -> None:
         """The next packet; what exceeds the bytes goes, the oldest first."""
         if begins_gop:
             self._gops.append(_Gop(second))
         gop = self._gops[-1]
         gop.packets.append((packet, second))
+        if isinstance(packet, PlainSample):
+            packet.own()
         size = packet.size + PACKET_BYTES
         gop.size_bytes += size
         self.size_bytes += size
@@ -89,7 +90,7 @@ class PreRoll:
             first = gop.first_second
         return first
 
-    def take_from(self, second: float) -> list[tuple["Packet[Stream]", float]]:
+    def take_from(self, second: float) -> list[tuple[Sample, float]]:
         """The packets from `begin_of` on; nothing is kept any more."""
         begin = self.begin_of(second)
         packets = [packet for gop in self._gops if gop.first_second >= begin for packet in gop.packets]

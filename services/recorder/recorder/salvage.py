@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -9,11 +10,15 @@ from pathlib import Path
 from uuid import UUID
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
+from av.video.stream import VideoStream
 
-from recorder.segments import MUXING, metadata, seal_file
+from recorder.mp4.remains import Beginning, readable_bytes
+from recorder.muxing import MUXING
+from recorder.segments import metadata, seal_file
 from recorder.spool import Segment
 
 REMUXED = ".remuxed"
@@ -35,14 +40,14 @@ class Contents:
 def examined(path: Path) -> Contents | None:
     """Demux all of a file; None if it holds no video."""
     try:
-        with av.open(str(path)) as source:
+        with _opened(path) as source:
             if not source.streams.video:
                 return None
             walk = _Walk(source)
             for _ in walk.packets():
                 pass
             return walk.contents()
-    except (av.FFmpegError, ValueError):
+    except (OSError, av.FFmpegError, ValueError):
         return None
 
 
@@ -50,14 +55,17 @@ def remuxed(part: Path, final: Path, segment: Segment) -> Contents | None:
     """Copy the whole fragments of `part` into a plain MP4 at `final`: packets as they are, sealed like any other."""
     copy = part.with_name(final.name + REMUXED)
     try:
-        with av.open(str(part)) as source:
+        used = _tracks_with_packets(part)
+        with _opened(part) as source:
             if not source.streams.video:
                 return None
             walk = _Walk(source)
             with av.open(str(copy), "w", format="mp4", options=dict(MUXING)) as output:
                 output.metadata.update(metadata(segment))
                 tracks = {}
-                for stream in (*source.streams.video[:1], *source.streams.audio[:1]):
+                for stream in walk.tracks:
+                    if stream.index not in used:
+                        continue  # announced sound that never came
                     track = tracks[stream.index] = output.add_stream_from_template(stream)
                     track.time_base = stream.time_base or Fraction(1, 90_000)
                     if stream.type == "video" and stream.codec_context.name == "hevc":
@@ -83,19 +91,35 @@ def has_fragments(path: Path) -> bool:
         return b"moof" in file.read(4 << 20)
 
 
+def _tracks_with_packets(path: Path) -> set[int]:
+    with _opened(path) as source:
+        return {packet.stream_index for packet in _Walk(source).packets()} if source.streams.video else set()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[InputContainer]:
+    whole, there = readable_bytes(path), path.stat().st_size
+    if whole == there:
+        with av.open(str(path)) as source:
+            yield source
+    else:
+        with path.open("rb") as file, av.open(Beginning(file, whole), "r", format="mp4") as source:
+            yield source
+
+
 class _Walk:
     """One pass over a file's packets that counts as it goes, and ends where the file is cut off."""
 
     def __init__(self, source: InputContainer) -> None:
         self._source = source
         self._video = source.streams.video[0]
+        self.tracks: list[VideoStream | AudioStream] = [self._video, *source.streams.audio[:1]]
         self._packets = 0
         self._first: float | None = None
         self._last = self._frame = 0.0
 
     def packets(self) -> Iterator["Packet[Stream]"]:
-        tracks = [*self._source.streams.video[:1], *self._source.streams.audio[:1]]
-        demuxed = self._source.demux(*tracks)
+        demuxed = self._source.demux(*self.tracks)
         while True:
             try:
                 packet = next(demuxed, None)

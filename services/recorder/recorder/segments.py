@@ -1,63 +1,27 @@
-"""One segment's file: packets in, a hybrid fragmented MP4 out, sealed step by step."""
+"""One segment, its file and its row: samples in, a hybrid fragmented MP4 out, sealed step by step."""
 
 import base64
 import hashlib
 import json
 import os
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fractions import Fraction
 from pathlib import Path
 from uuid import UUID
 
 import av
 import google_crc32c
-from av.audio.stream import AudioStream
-from av.packet import Packet
-from av.stream import Stream
-from av.video.stream import VideoStream
 from uuid_utils.compat import uuid7
 
-from recorder.audio import AudioPolicy, AudioTrack, audio_track
 from recorder.growing_file import GrowingFile
-from recorder.parameter_sets import picture_size
+from recorder.muxing import muxer
+from recorder.samples import Sample
 from recorder.spool import Sealed, Segment, Spool
 from recorder.spool.directory import sync_folder
+from recorder.tracks import Tracks, time_base_of
 
-# Readable up to the last fragment after a crash, a plain MP4 that every player seeks in after a normal close.
-# frag_duration plus what the interleaver holds back is what a crash costs: less than a second. Sound that has to be
-# encoded comes a quarter of a second after its pictures; they don't wait for it.
-MUXING = {
-    "movflags": "hybrid_fragmented+delay_moov+frag_keyframe",
-    "frag_duration": "500000",
-    "flush_packets": "1",
-    "max_interleave_delta": "100000",
-}
 _BLOCK = 128 << 10
 """Small enough for malloc to use the same memory again and again."""
-_WRITE_BYTES = 128 << 10
-"""Each open segment keeps a buffer of so much."""
-_SOUND_PATIENCE_SECONDS = 0.5
-"""How long a segment waits for sound; with none by then it is without, and the next begins when sound comes."""
-_DEFAULT_TIME_BASE = Fraction(1, 90_000)
-
-
-def _describe(track: VideoStream, parameter_sets: bytes | None) -> None:
-    if parameter_sets is not None:
-        track.codec_context.extradata = parameter_sets
-
-
-@dataclass(frozen=True, slots=True)
-class Tracks:
-    """What of an open input goes into segments."""
-
-    video: VideoStream
-    audio: AudioStream | None
-    policy: AudioPolicy = AudioPolicy.COPY
-    describe: Callable[[VideoStream, bytes | None], None] = _describe
-    """Makes a segment's track say how its pictures are coded, by these parameter sets if there are any."""
 
 
 class SegmentWriter:
@@ -80,18 +44,11 @@ class SegmentWriter:
         """
         self._spool = spool
         self.first_second = self.last_second = first_second
-        self._tracks = tracks
         self._codec = tracks.video.codec_context.name
         self._packets = 0
         self._last_audio = -1
-        self._video_base = _ticks(first_second, tracks.video)
-        self._audio_base = _ticks(first_second, tracks.audio)
-        self._audio: AudioTrack | None = None
-        expects_sound = tracks.audio is not None and tracks.policy is not AudioPolicy.NONE
-        self._waiting: list[Packet[Stream]] | None = [] if expects_sound else None
-        """Pictures that came before the first sound."""
-        self.lacks_sound = False
-        """Sound came too late for this segment."""
+        self._video_base = round(first_second / time_base_of(tracks.video))
+        self._audio_base = round(first_second / time_base_of(tracks.audio))
         self.parameter_sets = parameter_sets
         spool.check_disk()
         self.segment = spool.segments.begin(uuid7(), recording_id, camera_id, start)
@@ -99,61 +56,35 @@ class SegmentWriter:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = GrowingFile(self.path)
-            self._open()
+            try:
+                self._output = muxer(self._file, tracks, parameter_sets, metadata(self.segment))
+            except BaseException:
+                self._file.close()
+                raise
         except BaseException:
             spool.segments.abandon(self.segment.id)
             raise
 
-    def _open(self) -> None:
-        try:
-            self._output = av.open(self._file, mode="w", format="mp4", options=dict(MUXING), buffer_size=_WRITE_BYTES)
-            self._output.metadata.update(metadata(self.segment))
-            self._video = self._output.add_stream_from_template(self._tracks.video)
-            self._video.time_base = self._tracks.video.time_base or _DEFAULT_TIME_BASE
-            self._tracks.describe(self._video, self.parameter_sets)
-            # What was seen when the stream was opened may be another size, or none.
-            if self.parameter_sets is not None and (size := picture_size(self.parameter_sets, self._codec)):
-                self._video.width, self._video.height = size
-            if self._codec == "hevc":
-                self._video.codec_context.codec_tag = "hvc1"  # browsers and Apple play no other
-        except BaseException:
-            self._file.close()
-            raise
+    @property
+    def lacks_sound(self) -> bool:
+        """Sound came too late for this segment."""
+        return self._output.lacks_sound
 
-    def write_video(self, packet: "Packet[Stream]", second: float) -> None:
-        """The next video packet, in decoding order. OSError if the disk is full or broken."""
-        if packet.dts is not None:
-            packet.dts -= self._video_base
-        if packet.pts is not None:
-            packet.pts -= self._video_base
-        packet.stream = self._video
+    def write_video(self, sample: Sample, second: float) -> None:
+        """The next picture, in decoding order. OSError if the disk is full or broken."""
+        if sample.dts is not None:
+            sample.dts -= self._video_base
+        if sample.pts is not None:
+            sample.pts -= self._video_base
         self.last_second = second
         self._packets += 1
-        if self._waiting is None:
-            self._output.mux_one(packet)
-            return
-        self._waiting.append(packet)
-        if second - self.first_second >= _SOUND_PATIENCE_SECONDS:
-            self._stop_waiting()
+        self._output.write_video(sample)
 
-    def write_audio(self, packet: "Packet[Stream]") -> None:
-        """The next audio packet. OSError if the disk is full or broken."""
-        if self._waiting is not None and self._tracks.audio is not None:
-            self._audio = audio_track(self._output, self._tracks.audio, self._tracks.policy)
-            self._stop_waiting()
-        if self._audio is None:
-            self.lacks_sound = self._tracks.policy is not AudioPolicy.NONE
-            return
+    def write_audio(self, sample: Sample) -> None:
+        """The next piece of sound. OSError if the disk is full or broken."""
         # Sound that belongs to just before the cut but came after it begins the segment a little late.
-        packet.dts = packet.pts = self._last_audio = max((packet.dts or 0) - self._audio_base, self._last_audio + 1)
-        for part in self._audio.packets(packet):
-            self._output.mux_one(part)
-
-    def _stop_waiting(self) -> None:
-        # A sound track without a packet would keep libav from writing anything at all before the segment's end.
-        waiting, self._waiting = self._waiting or [], None
-        for packet in waiting:
-            self._output.mux_one(packet)
+        sample.dts = sample.pts = self._last_audio = max((sample.dts or 0) - self._audio_base, self._last_audio + 1)
+        self._output.write_audio(sample)
 
     def seal(self, start: datetime, end: datetime, clock_error: timedelta | None = None) -> Segment | None:
         """Complete, sync, rename, sync the folder, then the row; None if nothing was in it.
@@ -165,10 +96,6 @@ class SegmentWriter:
             self.discard()
             return None
         try:
-            self._stop_waiting()
-            with suppress(av.FFmpegError):  # sound that can't be finished
-                for part in self._audio.rest() if self._audio else ():
-                    self._output.mux_one(part)
             self._output.close()
         except av.FFmpegError as error:
             # What libav says of a write that failed earlier names no reason.
@@ -191,16 +118,10 @@ class SegmentWriter:
 
     def discard(self) -> None:
         """Nothing came, or nothing more can be written: let go of the file. Fragments stay on disk."""
-        with suppress(av.FFmpegError, OSError):
-            self._output.close()
+        self._output.give_up()
         self._file.close()
         if self._packets == 0:
             self._spool.segments.abandon(self.segment.id)
-
-
-def _ticks(second: float, track: Stream | None) -> int:
-    time_base = _DEFAULT_TIME_BASE if track is None else track.time_base or _DEFAULT_TIME_BASE
-    return round(second / time_base)
 
 
 def metadata(segment: Segment) -> dict[str, str]:

@@ -28,7 +28,8 @@ from recorder.errors import (
 from recorder.liveness import Liveness
 from recorder.reader import NAP_SECONDS
 from recorder.redaction import redacted
-from recorder.segments import Tracks
+from recorder.samples import Sample
+from recorder.tracks import Tracks
 
 OPEN_SECONDS = 10.0
 READ_SECONDS = 5.0
@@ -37,8 +38,8 @@ READ_SECONDS = 5.0
 _WAITED_SECONDS = 0.001
 """A packet that took longer had to be waited for: there was nothing more to read."""
 
-Feed = Callable[["Packet[Stream]", float], bool]
-"""Takes a packet and when it came (monotonic); False when no more is wanted."""
+Feed = Callable[[Sample, float], bool]
+"""Takes a picture or a piece of sound, and when it came (monotonic); False when no more is wanted."""
 
 # Anything else is refused at once, not at the first segment's end: it doesn't fit into MP4, or, like AV1, nobody knows
 # whether what libav makes of its RTP packets does.

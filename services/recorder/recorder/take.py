@@ -1,12 +1,9 @@
 """What one connection to a camera contributes: its packets, cut into the segments of the runs that are on."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 import structlog
-from av.packet import Packet
-from av.stream import Stream
 
 from camfleet_contract.recordings import RecordingStatus
 from recorder.audio import AudioPolicy
@@ -16,8 +13,10 @@ from recorder.journal import Journal
 from recorder.parameter_sets import parameter_sets
 from recorder.preroll import GOP_BYTES, NOTHING_AHEAD, Ahead, PreRoll
 from recorder.reordering import reordering_depth
-from recorder.segments import SegmentWriter, Tracks
+from recorder.samples import Sample
+from recorder.segments import SegmentWriter
 from recorder.timeline import Timeline
+from recorder.tracks import Tracks
 from recorder.wanted import Run, run_at
 
 _STAMP_PATIENCE_SECONDS = 0.5
@@ -87,7 +86,7 @@ class Take:
             return None
         return self._timeline.stamp(self._preroll.begin_of(self._second_of(moment)))
 
-    def feed(self, packet: "Packet[Stream]", arrival: float, plan: Plan) -> None:
+    def feed(self, packet: Sample, arrival: float, plan: Plan) -> None:
         """The next packet. OSError, sqlite3.Error or DiskMissing if it can't be written."""
         if self._ended:
             return
@@ -121,7 +120,7 @@ class Take:
             self._seal(None)
             self._preroll.clear()
 
-    def _look_at_sets(self, keyframe: "Packet[Stream]", plan: Plan) -> None:
+    def _look_at_sets(self, keyframe: Sample, plan: Plan) -> None:
         sets = parameter_sets(keyframe, self._codec)
         if sets is None or sets == self._sets:
             return
@@ -131,13 +130,13 @@ class Take:
         self._depth = reordering_depth(self._codec, sets)
         self._timeline.expect_reordering(self._depth)
 
-    def _feed_audio(self, packet: "Packet[Stream]", second: float, plan: Plan) -> None:
+    def _feed_audio(self, packet: Sample, second: float, plan: Plan) -> None:
         if self._writer is not None:
             self._writer.write_audio(packet)
         elif self._preroll:
             self._preroll.keep(packet, second, plan.ahead, begins_gop=False)
 
-    def _feed_video(self, packet: "Packet[Stream]", second: float, arrival: float, plan: Plan) -> None:
+    def _feed_video(self, packet: Sample, second: float, arrival: float, plan: Plan) -> None:
         if self._holes.before(second, arrival) and packet.is_keyframe:
             self._break_off(second)
         stamp = self._timeline.stamp(second)
@@ -152,7 +151,7 @@ class Take:
             self._seal(second)
         self._wait(packet, second, arrival, run, plan)
 
-    def _wait(self, packet: "Packet[Stream]", second: float, arrival: float, run: Run | None, plan: Plan) -> None:
+    def _wait(self, packet: Sample, second: float, arrival: float, run: Run | None, plan: Plan) -> None:
         """Keep the packet until a recording begins, which may be now."""
         if packet.is_keyframe and self._preroll:
             if run is None or self._kept_run(plan) is None:
@@ -213,9 +212,8 @@ class Take:
         start = self._timeline.stamp(first_second)
         recording_id = self._journal.begin(run, plan.known_since(run))
         sets = parameter_sets(first_packet, self._codec) or self._sets
-        tracks = self._tracks if self._heard else replace(self._tracks, audio=None)
         self._writer = SegmentWriter(
-            self._journal.spool, recording_id, self._journal.camera_id, start, first_second, tracks, sets
+            self._journal.spool, recording_id, self._journal.camera_id, start, first_second, self._tracks, sets
         )
         self._journal.footage_began(self._writer, start)
         for packet, second in kept:
@@ -224,7 +222,7 @@ class Take:
             else:
                 self._writer.write_audio(packet)
 
-    def _write(self, packet: "Packet[Stream]", second: float) -> None:
+    def _write(self, packet: Sample, second: float) -> None:
         if self._writer is not None:
             self._writer.write_video(packet, second)
             self._journal.coverage.footage_until(self._timeline.stamp(second))

@@ -4,10 +4,8 @@ from bisect import insort
 from datetime import datetime
 from fractions import Fraction
 
-from av.packet import Packet
-from av.stream import Stream
-
 from recorder.clock import Anchor, Clock
+from recorder.samples import Sample
 
 TOLERANCE_SECONDS = 5.0
 """Media time and wall time further apart than this are not the same time any more."""
@@ -42,7 +40,7 @@ class Timeline:
         self._first_arrival = self.anchor.monotonic
         self._apart_since: float | None = None
         self._is_settled = False
-        self._guessed: Packet[Stream] | None = None
+        self._guessed: Sample | None = None
         """The first video packet, if it came without a time."""
         self._shown: list[int] = []
         """When the pictures after that one are shown."""
@@ -53,7 +51,7 @@ class Timeline:
         if (video := self._tracks.get(self._video_index)) is not None:
             video.depth = depth
 
-    def place(self, packet: "Packet[Stream]", arrival: float) -> float | None:
+    def place(self, packet: Sample, arrival: float) -> float | None:
         """Mend the packet's timestamps; seconds from the first video packet. None before there was one.
 
         Of pictures that are sent out of their order the place is that of the latest shown so far: places never go
@@ -122,7 +120,7 @@ class Timeline:
             self._apart_since = arrival
         return arrival - self._apart_since >= _SUSTAINED_SECONDS
 
-    def _mend_first(self, first: "Packet[Stream]") -> None:
+    def _mend_first(self, first: Sample) -> None:
         """Show the first picture a frame before the earliest of the others.
 
         libav leaves its time out, and counts the others from what PLAY answered in RTP-Info. Where pictures come in
@@ -133,7 +131,7 @@ class Timeline:
             first.pts = earliest - (following - earliest)
             first.dts = min(first.dts or 0, first.pts)
 
-    def _begin_track(self, packet: "Packet[Stream]", arrival: float) -> "_Track":
+    def _begin_track(self, packet: Sample, arrival: float) -> "_Track":
         own_seconds = float((_time(packet) or 0) * packet.time_base)
         video = self._tracks.get(self._video_index)
         if video is not None and abs(own_seconds + video.shift_seconds - video.last_seconds) < TOLERANCE_SECONDS:
@@ -179,7 +177,7 @@ class _Track:
     def frame_seconds(self) -> float:
         return self._frame * self._tick_seconds
 
-    def place(self, packet: "Packet[Stream]", arrival: float) -> float:
+    def place(self, packet: Sample, arrival: float) -> float:
         time = _time(packet)
         self._repeats = self._repeats + 1 if time is not None and time == self._said else 0
         self._said = time
@@ -240,6 +238,6 @@ class _Track:
         return round(seconds / self._tick_seconds)
 
 
-def _time(packet: "Packet[Stream]") -> int | None:
+def _time(packet: Sample) -> int | None:
     # The first keyframe of an RTSP stream comes without dts, often without pts too.
     return packet.pts if packet.pts is not None else packet.dts

@@ -4,8 +4,7 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
 
-from av.packet import Packet
-from av.stream import Stream
+from recorder.samples import Sample
 
 _KEPT = 600
 """GOPs that wait to be looked at; more only if nobody looks for minutes."""
@@ -45,7 +44,7 @@ class Tally:
         self._sets: bytes | None = None
         self._stream = 0
 
-    def frame(self, packet: "Packet[Stream]", stamp: datetime, second: float, sets: bytes | None) -> None:
+    def frame(self, packet: Sample, stamp: datetime, second: float, sets: bytes | None) -> None:
         """The next frame. `second` is its place in the connection, `sets` are the parameter sets that it needs."""
         if packet.is_keyframe:
             if self._keyframe is None or second - self._keyframe[1] >= _CLOSEST_SECONDS:
