@@ -45,7 +45,7 @@ def write(results: Iterable[Result], file: Path) -> None:
 def show(results: Iterable[Result], console: Console) -> None:
     """Print the figures as a table."""
     table = Table()
-    table.add_column("Benchmark")
+    table.add_column("Benchmark", overflow="fold")  # never cut: whoever repeats one needs all of its name
     for title in ("Value", "Reference", "Ratio", "Goal"):
         table.add_column(title, justify="right")
     table.add_column("Holds")
