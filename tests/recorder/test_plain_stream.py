@@ -44,6 +44,44 @@ async def test_what_came_with_the_cameras_good_bye_is_handed_over() -> None:
     assert len(packets) == sent
 
 
+async def test_a_disk_that_stands_still_for_longer_than_a_sessions_timeout_ends_no_session() -> None:
+    reader, stands_still, may_go_on, is_wanted = Reader(), threading.Event(), threading.Event(), threading.Event()
+    is_wanted.set()
+    taken = 0
+
+    def take(_packet: object, _arrival: float) -> bool:
+        nonlocal taken
+        if threading.current_thread().name == "muxer":
+            stands_still.set()
+            may_go_on.wait(60)
+            taken += 1
+        return is_wanted.is_set()
+
+    def watch(url: str) -> None:
+        with closing(
+            PlainStream.open(url, reader, open_seconds=10, read_seconds=10, is_wanted=is_wanted.is_set)
+        ) as stream:
+            stream.read(take, lambda: True)
+
+    # A sign of life at every half timeout: six of them are three timeouts.
+    async with CameraSimulator(
+        [CameraSpec(name="yard", loop_seconds=1, session_timeout_seconds=2)], port=0
+    ) as simulator:
+        camera = simulator.camera("yard")
+        watching = asyncio.create_task(asyncio.to_thread(watch, simulator.url("yard")))
+        await until(stands_still.is_set)
+        camera.requests.clear()
+        await until(lambda: [each.method for each in camera.requests].count("GET_PARAMETER") >= 6)
+        sent = len(camera.sent(Kind.VIDEO))
+        may_go_on.set()
+        await camera.wait_for_sent(25)
+        await until(lambda: taken > sent)
+        is_wanted.clear()
+        await watching
+        assert {each.method for each in camera.requests} == {"GET_PARAMETER", "TEARDOWN"}
+    reader.close()
+
+
 REPORT = frame(VIDEO_REPORTS, bytes.fromhex("80c80006") + bytes(24))
 
 

@@ -163,6 +163,29 @@ def test_what_waits_for_a_disk_is_bounded_and_none_of_it_is_lost(reader: Reader,
     assert recipient.got == sent
 
 
+def test_a_camera_is_kept_alive_while_a_disk_stands_still_and_nothing_more_is_read(
+    reader: Reader, pool: ThreadPoolExecutor
+) -> None:
+    camera, ours = connected()
+    recipient, kept_alive = Recipient(), threading.Semaphore(0)
+    recipient.may_go_on.clear()
+    with camera, ours:
+        line = Line(ours, recipient.receive, silence_seconds=60, keep_alive=lambda _now: kept_alive.release())
+        ending = carried(reader, pool, line)
+        sending = pool.submit(camera.sendall, bytes(LIMIT_BYTES * 4))
+        assert recipient.is_held_up.wait(60)
+        with pytest.raises(TimeoutError):
+            sending.result(1.5)  # the bound is reached
+        while kept_alive.acquire(blocking=False):
+            pass
+        for _ in range(3):
+            assert kept_alive.acquire(timeout=60)
+        recipient.may_go_on.set()
+        assert sending.result(60) is None
+        line.interrupt()
+        assert ending.result(60) is None
+
+
 async def test_what_was_taken_does_not_stay_in_memory_until_the_next_round(pool: ThreadPoolExecutor) -> None:
     reader = Reader(nap_seconds=60)
     camera, ours = connected()

@@ -95,12 +95,12 @@ class PlainStream:
         def receive(data: bytes, arrival: float) -> bool:
             units = self._session.feed(data)
             is_wanted = all(feed(self._sample(self._live(unit, arrival)), arrival) for unit in units)
-            self._session.keep_alive(arrival)  # after the packets: it tells, too, that these were the last
+            self._session.go_on()  # after the packets: it tells that these were the last
             if not units:
                 self._liveness.neither(arrival)
             return is_wanted
 
-        self._line = Line(self._session.socket, receive, self._read_seconds)
+        self._line = Line(self._session.socket, receive, self._read_seconds, self._session.talk.keep_alive)
         if self._is_wanted():  # else nobody interrupts it any more
             self._reader.carry(self._line)
 
@@ -161,7 +161,8 @@ class PlainStream:
         units = self._session.feed(data)
         for unit in units:
             yield self._live(unit, arrival), arrival
-        self._session.keep_alive(arrival)
+        self._session.go_on()
+        self._session.talk.keep_alive(arrival)
         if not units:
             self._liveness.neither(arrival)
 

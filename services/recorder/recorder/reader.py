@@ -21,7 +21,8 @@ NAP_SECONDS = 0.15
 _SHORTEST_NAP_SECONDS = 0.01
 WAITING_LIMIT_BYTES = 256 << 20
 """Of all cameras together. Beyond it cameras have to wait, and leave out pictures as they do on a slow network."""
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 192 << 10
+"""Read at once, into memory of its own that is cut to what came: no copy is made. Less than what malloc maps anew."""
 _WINDOW_BYTES = 2 << 20
 """What the kernel may hold for a connection: a nap of a camera that sends 80 Mbit/s."""
 
@@ -34,9 +35,17 @@ Receive = Callable[[bytes, float], bool]
 class Line:
     """One camera's connection on its way through the reader."""
 
-    def __init__(self, connection: socket.socket, receive: Receive, silence_seconds: float) -> None:
+    def __init__(
+        self,
+        connection: socket.socket,
+        receive: Receive,
+        silence_seconds: float,
+        keep_alive: Callable[[float], None] = lambda _now: None,
+    ) -> None:
+        """`keep_alive` is told the monotonic time in each round, also while a disk stands still; it must not block."""
         self.connection = connection
         self.receive = receive
+        self.keep_alive = keep_alive
         self.silence_seconds = silence_seconds
         self.heard_at = time.monotonic()
         self.is_over = False
@@ -92,7 +101,6 @@ class Reader:
         """Held while connections are read: they can't be closed meanwhile."""
         self._occupied = threading.Event()
         self._closed = threading.Event()
-        self._block = memoryview(bytearray(_BLOCK_BYTES))
         self._rounds: queue.SimpleQueue[list[_Came] | None] = queue.SimpleQueue()
         self._read_bytes = self._taken_bytes = 0
         for name, work in (("reader", self._read), ("muxer", self._take)):
@@ -148,29 +156,25 @@ class Reader:
         now = time.monotonic()
         if line.is_over or line.is_read_out:
             return False
+        line.keep_alive(now)
         if self._read_bytes - self._taken_bytes > self._limit_bytes:
             line.heard_at = now  # it isn't the camera that is silent
             return False
-        try:
-            size = line.connection.recv_into(self._block)
-        except BlockingIOError:
-            silent = now - line.heard_at
-            if silent <= line.silence_seconds:
-                return False
-            data: bytes | CameraError = StreamStalled(
-                f"The camera has sent nothing for {line.silence_seconds:.0f} s or more."
-            )
-        except OSError as error:
-            data = StreamEnded(f"The stream broke off: {error.strerror or type(error).__name__}")
-        else:
-            data = bytes(self._block[:size]) if size else StreamEnded("The camera ended the stream.")
-        came.append(_Came(line, now, data))
-        if not isinstance(data, bytes):
-            line.is_read_out = True
-            return False
-        line.heard_at = now
-        self._read_bytes += size
-        return size > _WINDOW_BYTES // 4
+        size_bytes = 0
+        while size_bytes < _WINDOW_BYTES:  # no camera keeps the others waiting
+            data = _received(line, now)
+            if data is None:
+                break
+            came.append(_Came(line, now, data))
+            if not isinstance(data, bytes):
+                line.is_read_out = True
+                break
+            line.heard_at = now
+            self._read_bytes += len(data)
+            size_bytes += len(data)
+            if len(data) < _BLOCK_BYTES:
+                break
+        return size_bytes > _WINDOW_BYTES // 4
 
     def _take(self) -> None:
         while (came := self._rounds.get()) is not None:
@@ -179,6 +183,19 @@ class Reader:
                 if isinstance(each.data, bytes):
                     self._taken_bytes += len(each.data)
             del came, each  # else they stay in memory until the next round
+
+
+def _received(line: Line, now: float) -> bytes | CameraError | None:
+    """What is there, or why nothing comes any more."""
+    try:
+        data = line.connection.recv(_BLOCK_BYTES)
+    except BlockingIOError:
+        if now - line.heard_at <= line.silence_seconds:
+            return None
+        return StreamStalled(f"The camera has sent nothing for {line.silence_seconds:.0f} s or more.")
+    except OSError as error:
+        return StreamEnded(f"The stream broke off: {error.strerror or type(error).__name__}")
+    return data or StreamEnded("The camera ended the stream.")
 
 
 def _widen(connection: socket.socket) -> None:

@@ -21,7 +21,8 @@ def play(url: str, is_enough: Callable[[list[AccessUnit]], bool], block_bytes: i
             if not data:
                 break
             units += session.feed(data)
-            session.keep_alive(time.monotonic())
+            session.go_on()
+            session.talk.keep_alive(time.monotonic())
     finally:
         session.close()
     return units

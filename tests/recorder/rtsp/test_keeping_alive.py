@@ -21,13 +21,13 @@ def kept_alive(script: Script, *, methods: int = 1) -> Session:
     with camera(script) as url:
         session = Session.open(url)
         try:
-            session.keep_alive(session.keep_alive_at - 0.001)
+            session.talk.keep_alive(session.talk.keep_alive_at - 0.001)
             assert not script.sent("GET_PARAMETER")
             for _ in range(methods):
-                session.keep_alive(session.keep_alive_at)
+                session.talk.keep_alive(session.talk.keep_alive_at)
                 assert select.select([session.socket], [], [], 90)[0]
                 session.feed(session.socket.recv(65_536))
-                session.keep_alive(0)
+                session.go_on()
         finally:
             session.close()
     return session
@@ -38,7 +38,7 @@ def test_a_session_is_kept_alive_at_half_its_timeout() -> None:
     with camera(script) as url:
         began = time.monotonic()
         session = Session.open(url)
-        assert 9.9 < session.keep_alive_at - began < 19
+        assert 9.9 < session.talk.keep_alive_at - began < 19
         session.close()
     kept_alive(script)
     alive = script.sent("GET_PARAMETER")[0]
@@ -72,7 +72,7 @@ def test_a_nonce_that_grew_old_is_replaced_in_mid_stream() -> None:
     script = Script(dict.fromkeys(("DESCRIBE", "SETUP", "PLAY", "GET_PARAMETER"), guarded))
     with camera(script) as url:
         session = Session.open(url.replace("://", f"://admin:{SECRET}@"))
-        session.keep_alive(session.keep_alive_at)
+        session.talk.keep_alive(session.talk.keep_alive_at)
         for _ in range(2):
             assert select.select([session.socket], [], [], 90)[0]
             session.feed(session.socket.recv(65_536))
@@ -93,7 +93,7 @@ def test_a_camera_that_asks_is_answered() -> None:
     with camera(script) as url:
         session = Session.open(url)
         read(session, 2)
-        session.keep_alive(session.keep_alive_at)
+        session.talk.keep_alive(session.talk.keep_alive_at)
         assert select.select([session.socket], [], [], 90)[0]
         session.close()
     assert b"RTSP/1.0 200 OK\r\nCSeq: 41" in script.raw
@@ -110,13 +110,13 @@ def test_a_camera_that_takes_nothing_does_not_stop_us() -> None:
     with camera(Script({"GET_PARAMETER": busy})) as url:
         session = Session.open(url)
         for _ in range(100_000):
-            session.keep_alive(session.keep_alive_at)
-            if len(session._unsent) > 16_384:
+            session.talk.keep_alive(session.talk.keep_alive_at)
+            if len(session.talk._unsent) > 16_384:
                 break
         else:
             pytest.fail("the kernel took it all")
-        before = len(session._unsent)
-        session.keep_alive(session.keep_alive_at)
-        assert len(session._unsent) == before, "no more is kept than the camera might still take"
+        before = len(session.talk._unsent)
+        session.talk.keep_alive(session.talk.keep_alive_at)
+        assert len(session.talk._unsent) == before, "no more is kept than the camera might still take"
         session.close()
         is_over.set()

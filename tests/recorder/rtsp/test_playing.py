@@ -230,3 +230,36 @@ def test_only_what_is_whole_comes_out_even_byte_by_byte() -> None:
     data = b"".join(sender.packet(b"\x41\x80" + bytes([1]) * 70, number * FRAME) for number in range(3))
     units = [unit for at in range(len(data)) for unit in camera.feed(data[at : at + 1])]
     assert [unit.ticks // FRAME for unit in units] == [0, 1]
+
+
+@pytest.mark.parametrize("read_bytes", [1399, 1400, 1418, 65_535, 65_536, 192 << 10, 1 << 30])
+@pytest.mark.parametrize("limit", [1400, 60_000])
+def test_a_keyframe_that_is_larger_than_what_is_read_at_once_comes_out_whole(read_bytes: int, limit: int) -> None:
+    camera, video, audio = playing(), Sender(), Sender(AUDIO, AUDIO_TYPE)
+    body = bytes(range(1, 256)) * 2000
+    expected, data = [], b""
+    for number in range(12):
+        unit = (b"\x65\x88" if number % 6 == 0 else b"\x41\x9a") + body[
+            number : len(body) // (1 + 9 * (number % 6 > 0))
+        ]
+        parts = h264_payloads(unit, limit)
+        data += b"".join(video.packet(part, number * FRAME, marker=part is parts[-1]) for part in parts)
+        data += audio.packet(aac(b"s" * (1 + number)), number * 1024, marker=True)
+        expected.append(prefixed(unit))
+    units = fed(camera, data, list(range(0, len(data), read_bytes)))
+    got = [unit for unit in units if unit.is_video]
+    assert [unit.data for unit in got] == expected[: len(got)]
+    assert len(got) >= 11
+    assert [unit.size_bytes for unit in got] == [len(unit.data) for unit in got]
+    assert [unit.data for unit in units if not unit.is_video] == [b"s" * (1 + number) for number in range(12)]
+    assert not any(unit.is_damaged for unit in units)
+
+
+def test_sound_after_lost_sound_is_told_and_kept() -> None:
+    camera, sender = playing(), Sender(AUDIO, AUDIO_TYPE)
+    packets = [sender.packet(aac(bytes((number,))), number * 1024, marker=True) for number in range(6)]
+    units = camera.feed(b"".join(packets[:2] + packets[3:]))
+    assert [(unit.data, unit.ticks, unit.is_damaged) for unit in units] == [
+        (bytes((number,)), number * 1024, number == 3) for number in (0, 1, 3, 4, 5)
+    ]
+    assert camera.damaged == 1

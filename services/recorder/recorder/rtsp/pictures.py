@@ -9,7 +9,7 @@ import struct
 from abc import ABC, abstractmethod
 from enum import Enum, auto
 
-from recorder.rtsp.rtp import TrackClock, header, payload
+from recorder.rtsp.rtp import HEADER, HEADER_BYTES, PLAIN, TrackClock, payload
 from recorder.rtsp.units import AccessUnit
 
 HELD_LIMIT_BYTES = 64 << 20
@@ -22,6 +22,9 @@ _DOLLAR = 0x24
 _MODULO_16 = 0xFFFF
 _NEXT = 1 << 32
 """One sequence number further."""
+_MARKER = 0x80
+_MARKED = _MARKER << 48
+_LAST_FRAGMENT = 0x40
 
 
 class Part(Enum):
@@ -82,27 +85,34 @@ class Pictures(ABC):
         self._fragment_part = Part.GOES_ON
 
     def take(self, data: bytes, view: memoryview, at: int, end: int, units: list[AccessUnit]) -> int:
-        """Take this channel's frames from `at` on, as many as are there in a row; where they end."""
+        """Take this channel's frames from `at` on, as many as are there in a row, one at least, which is whole; where
+        the next begins.
+        """
         unpack, append, mine = self.quick.unpack_from, self._pieces.append, self._key
-        head = 4 + 12 + self.header_bytes + 1
-        shortest, longest = mine << 16 | head - 4, mine << 16 | 0xFFFF
+        head = 4 + HEADER_BYTES + self.header_bytes + 1
+        last, usual = end - head, -1
         wanted, inner = self._wanted, self._inner
-        while at + head <= end:
+        while at <= last:
             # Nearly all packets are inner fragments: no marker, no loss, no other time, no beginning and no end.
             word, identity, fragment = unpack(data, at)
-            if identity == wanted and fragment == inner and shortest <= word <= longest:
-                stop = at + 4 + (word & 0xFFFF)
-                if stop > end:
-                    break
+            stop = at + 4 + (word & 0xFFFF)
+            if stop > end:
+                break
+            if identity == wanted and fragment == inner and (word == usual or self._holds(word, head)):
                 append(view[at + head : stop])
                 wanted += _NEXT
-                at = stop
+                usual, at = word, stop
                 continue
-            stop = at + 4 + (word & 0xFFFF)
-            if stop > end or word >> 16 != mine:
+            if word >> 16 != mine:
                 break
             self._wanted = wanted
-            self._packet(data, view, at + 4, stop, units)
+            if identity == wanted | _MARKED and fragment == inner | _LAST_FRAGMENT and self._holds(word, head):
+                append(view[at + head : stop])
+                self._wanted += _NEXT
+                self._end_fragments(units)
+                self._marked(units)
+            else:
+                self._packet(data, view, at + 4, stop, units)
             append, wanted, inner = self._pieces.append, self._wanted, self._inner
             at = stop
         self._wanted = wanted
@@ -115,6 +125,10 @@ class Pictures(ABC):
             at = stop
         return at
 
+    def _holds(self, word: int, head: int) -> bool:
+        """Whether it is of this channel, and its length that of a fragment."""
+        return word >> 16 == self._key and word & 0xFFFF >= head - 4
+
     def taken(self, size_bytes: int) -> None:
         """The whole buffer of that size is taken: what is still being joined keeps it in memory."""
         self._held_bytes = self._held_bytes + size_bytes if self._pieces else 0
@@ -123,26 +137,35 @@ class Pictures(ABC):
             self.damaged += 1
 
     def _packet(self, data: bytes, view: memoryview, start: int, stop: int, units: list[AccessUnit]) -> None:
-        found = payload(data, start, stop)
+        found = (
+            (start + HEADER_BYTES, stop)
+            if data[start] == PLAIN and stop - start >= HEADER_BYTES
+            else payload(data, start, stop)
+        )
         if found is None:
             return
-        payload_type, is_marked, sequence, time = header(data, start)
-        if payload_type != self._payload_type:
+        _, second, sequence, time = HEADER.unpack_from(data, start)
+        if second & 0x7F != self._payload_type:
             return
         if self._wanted >= 0 and sequence != self._wanted >> 32 & _MODULO_16:
             self._is_damaged = True
         self._wanted = self._plain | (sequence + 1 & _MODULO_16) << 32 | time
         if time != self._time:
-            self._end_fragments(units)
+            if self._fragment_at >= 0:
+                self._end_fragments(units)
             self._picture_is_over(units)
             self._time = time
         begin, end = found
         if end - begin >= self.header_bytes:
             self._payload(data, view, begin, end, units)
-        if is_marked:
-            self._is_marked = True
-            if self._has_picture and self._right_markers >= _PROBATION_UNITS and self._fragment_at < 0:
-                self._emit(units)
+        if second & _MARKER:
+            self._marked(units)
+
+    def _marked(self, units: list[AccessUnit]) -> None:
+        """The packet that was taken last says that the picture ends with it."""
+        self._is_marked = True
+        if self._has_picture and self._right_markers >= _PROBATION_UNITS and self._fragment_at < 0:
+            self._emit(units)
 
     @abstractmethod
     def _payload(self, data: bytes, view: memoryview, begin: int, end: int, units: list[AccessUnit]) -> None:
@@ -161,11 +184,12 @@ class Pictures(ABC):
     ) -> None:
         """The content of a fragment whose head is read; `flags` has its beginning (0x80) and its end (0x40)."""
         if flags & 0x80:
-            self._end_fragments(units)
+            if self._fragment_at >= 0:
+                self._end_fragments(units)
             self._fragment_part = self._part(nal_header + view[begin : begin + 1])
             self._place(self._fragment_part, units)
             self._fragment_at = len(self._pieces)
-            self._pieces += (_LENGTH, nal_header, view[begin:end])
+            self._pieces += (_LENGTH + nal_header, view[begin:end])
         elif self._fragment_at >= 0:
             self._pieces.append(view[begin:end])
         else:
@@ -180,12 +204,15 @@ class Pictures(ABC):
         self._inner = -1
         if at < 0:
             return
-        parts = self._pieces[at + 1 :]
+        parts = self._pieces[at:]
+        nal_header = parts[0][len(_LENGTH) :]
         if self._is_looked_at(self._fragment_part):
             del self._pieces[at:]
+            parts[0] = nal_header
             self._add(self._fragment_part, b"".join(parts), units)
         else:
-            self._pieces[at] = sum(map(len, parts)).to_bytes(4, "big")
+            size = sum(map(len, parts)) - len(_LENGTH)
+            self._pieces[at] = size.to_bytes(len(_LENGTH), "big") + nal_header
 
     def _nal(self, nal: bytes | memoryview, units: list[AccessUnit]) -> None:
         """A whole NAL unit."""
@@ -238,17 +265,8 @@ class Pictures(ABC):
         self._is_marked = False
 
     def _emit(self, units: list[AccessUnit]) -> None:
-        units.append(
-            AccessUnit(
-                is_video=True,
-                pieces=self._pieces,
-                size_bytes=sum(map(len, self._pieces)),
-                ticks=self.clock.ticks(self._time),
-                is_keyframe=self._is_keyframe,
-                parameter_sets=tuple(self._sets),
-                is_damaged=self._is_damaged,
-            )
-        )
+        pieces, ticks, sets = self._pieces, self.clock.ticks(self._time), tuple(self._sets)
+        units.append(AccessUnit(True, pieces, sum(map(len, pieces)), ticks, self._is_keyframe, sets, self._is_damaged))
         self._units += 1
         self.damaged += self._is_damaged
         self._begin_unit()

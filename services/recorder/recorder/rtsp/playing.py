@@ -39,11 +39,13 @@ class Playing:
         """What came of a frame or message that isn't whole yet."""
         self._pending_bytes = 0
         self._needed_bytes = 1
+        """How many bytes of it are worth another look; a frame is whole with them."""
+        self._is_frame = False
         self._searched_bytes = 0
 
     def put_back(self, data: bytes) -> None:
         """What was read before there was anybody to feed; it comes out with what is fed next."""
-        self._pending, self._pending_bytes = [data], len(data)
+        self._keep(data)
 
     @property
     def damaged(self) -> int:
@@ -51,29 +53,54 @@ class Playing:
         return sum(track.damaged for track in self._tracks.values())
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[AccessUnit]:
-        """The access units that are complete now. The buffer may be used again."""
+        """The access units that are complete now. The buffer may be used again.
+
+        Pieces of them lie in it if it is `bytes`, else in a copy.
+        """
         if self.end is not None:
             return []
-        self._pending.append(bytes(data))
-        self._pending_bytes += len(data)
-        if self._pending_bytes < self._needed_bytes:
-            return []
-        whole = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
         units: list[AccessUnit] = []
+        whole = bytes(data)
         try:
-            at = self._take(whole, units)
+            at = self._complete(whole, units)
+            if at < len(whole):
+                self._keep(whole[self._take(whole, at, units) :])
         except StreamEnded as error:
             self.end = error
             return units
-        self._pending, self._pending_bytes = [whole[at:]], len(whole) - at
         for track in self._pictures:
             track.taken(len(whole))
         return units
 
-    def _take(self, data: bytes, units: list[AccessUnit]) -> int:
-        """Take all that is whole; where the rest begins."""
-        view, at, end, tracks = memoryview(data), 0, len(data), self._tracks
-        self._needed_bytes = 1
+    def _complete(self, data: bytes, units: list[AccessUnit]) -> int:
+        """Take what was begun before and is whole with this; where `data` goes on.
+
+        Only the frame that two reads cut in two is put together, not all that was read.
+        """
+        at = 0
+        while self._pending_bytes:
+            missing = self._needed_bytes - self._pending_bytes
+            enough = len(data) - at
+            is_whole = missing <= enough
+            if is_whole and self._is_frame:
+                enough = missing
+            self._pending.append(data[at : at + enough])
+            self._pending_bytes += enough
+            at += enough
+            if not is_whole:
+                break
+            joined = b"".join(self._pending)
+            self._keep(joined[self._take(joined, 0, units) :])
+        return at
+
+    def _keep(self, rest: bytes) -> None:
+        """What is not yet whole."""
+        self._pending, self._pending_bytes = ([rest], len(rest)) if rest else ([], 0)
+
+    def _take(self, data: bytes, at: int, units: list[AccessUnit]) -> int:
+        """Take all that is whole, from `at` on; where the rest begins."""
+        view, end, tracks = memoryview(data), len(data), self._tracks
+        self._needed_bytes, self._is_frame = 1, False
         while at < end:
             if data[at] != _DOLLAR:
                 after = self._between(data, at)
@@ -83,11 +110,11 @@ class Playing:
                 at = after
                 continue
             if end - at < _HEAD_BYTES:
-                self._needed_bytes = _HEAD_BYTES
+                self._needed_bytes, self._is_frame = _HEAD_BYTES, True
                 break
             stop = at + _HEAD_BYTES + (data[at + 2] << 8 | data[at + 3])
             if stop > end:
-                self._needed_bytes = stop - at
+                self._needed_bytes, self._is_frame = stop - at, True
                 break
             track = tracks.get(data[at + 1])
             if track is not None:

@@ -2,8 +2,11 @@
 
 import struct
 
-_HEADER = struct.Struct(">BBHI")
-_FIXED_BYTES = 12
+HEADER = struct.Struct(">BBHI")
+"""What a packet begins with: two bytes of flags, sequence number and timestamp."""
+HEADER_BYTES = 12
+PLAIN = 0x80
+"""The first byte of a packet without sources, extension and padding."""
 _VERSION = 2
 _NEARBY_SECONDS = 10.0
 """Sound and picture that are further apart are so by mistake."""
@@ -14,12 +17,12 @@ _HALF, _WHOLE = 1 << 31, 1 << 32
 
 def payload(data: bytes, start: int, stop: int) -> tuple[int, int] | None:
     """Where the payload of a packet is, without sources, extension and padding; None if it is no packet."""
-    if stop - start < _FIXED_BYTES:
+    if stop - start < HEADER_BYTES:
         return None
     first = data[start]
     if first >> 6 != _VERSION:
         return None
-    at = start + _FIXED_BYTES + 4 * (first & 0x0F)
+    at = start + HEADER_BYTES + 4 * (first & 0x0F)
     if first & 0x10:
         if stop - at < 4:  # noqa: PLR2004 - an extension's own header
             return None
@@ -27,12 +30,6 @@ def payload(data: bytes, start: int, stop: int) -> tuple[int, int] | None:
     if first & 0x20 and at < stop:
         stop -= data[stop - 1]
     return (at, stop) if at <= stop else None
-
-
-def header(data: bytes, start: int) -> tuple[int, bool, int, int]:
-    """Payload type, marker, sequence number and timestamp."""
-    _, second, sequence, time = _HEADER.unpack_from(data, start)
-    return second & 0x7F, second >= 0x80, sequence, time  # noqa: PLR2004 - the marker's bit
 
 
 class TrackClock:
@@ -59,7 +56,7 @@ class TrackClock:
         if self._last is None:
             self._ticks = self._start(time)
         else:
-            self._ticks += _signed(time - self._last)
+            self._ticks += (time - self._last + _HALF) % _WHOLE - _HALF
         self._last = time
         return self._ticks
 
@@ -98,5 +95,4 @@ class TrackClock:
 
 
 def _signed(difference: int) -> int:
-    difference %= _WHOLE
-    return difference - _WHOLE if difference >= _HALF else difference
+    return (difference + _HALF) % _WHOLE - _HALF

@@ -1,56 +1,43 @@
 """An open session with one camera: its socket, its access units, and what keeps it alive."""
 
-import secrets
 import socket
 import time
-from contextlib import suppress
 from typing import Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from recorder.addresses import connected
 from recorder.errors import CameraUnreachable, StreamEnded
 from recorder.redaction import storable
-from recorder.rtsp.asking import AGENT, Asking
+from recorder.rtsp.asking import Asking
 from recorder.rtsp.authentication import Authenticator, Credentials
 from recorder.rtsp.description import Description, VideoTrack
 from recorder.rtsp.h264 import H264
 from recorder.rtsp.h265 import H265
 from recorder.rtsp.handshake import Agreement, Handshake, SetUp
-from recorder.rtsp.messages import OK, Message, answer, request
+from recorder.rtsp.messages import Message, request
 from recorder.rtsp.pictures import Pictures
 from recorder.rtsp.playing import Playing
-from recorder.rtsp.rtcp import receiver_report
 from recorder.rtsp.rtp import TrackClock
 from recorder.rtsp.sounds import G711, Aac, Sounds
+from recorder.rtsp.talk import Talk, send_best_effort
 from recorder.rtsp.units import AccessUnit
 from recorder.rtsp.unsuited import Unsuited
 
 _PORT = 554
-_UNAUTHORIZED, _SESSION_NOT_FOUND, _NOT_IMPLEMENTED = 401, 454, 501
-_HARMLESS = {"OPTIONS", "GET_PARAMETER", "SET_PARAMETER"}
-_LONGEST_INTERVAL_SECONDS = 30.0
-_UNSENT_LIMIT_BYTES = 16 << 10
+_SESSION_NOT_FOUND = 454
 
 
 class Session:
-    """Close it: the camera counts its viewers. Not thread-safe; after `open` nothing here blocks."""
+    """Close it: the camera counts its viewers. After `open` nothing here blocks. Not thread-safe, but for `talk`."""
 
     def __init__(
-        self, connection: socket.socket, agreement: Agreement, url: str, authenticator: Authenticator, sequence: int
+        self, connection: socket.socket, agreement: Agreement, authenticator: Authenticator, sequence: int
     ) -> None:
         self.socket = connection
         """Non-blocking. Read from it, and feed what came."""
         self.description: Description = agreement.description
-        self._agreement = agreement
-        self._url = url
-        self._authenticator = authenticator
-        self._sequence = sequence
-        self._method = agreement.keeps_alive_by
-        self._interval_seconds = max(1.0, min(agreement.timeout_seconds / 2, _LONGEST_INTERVAL_SECONDS))
-        self.keep_alive_at = time.monotonic() + self._interval_seconds
-        """On time.monotonic."""
-        self._source = secrets.randbits(32)
-        self._unsent = b""
+        self.talk = Talk(connection, agreement, authenticator, sequence)
+        """What keeps the session alive, from whichever thread."""
         tracks = {each.channel: _depacketizer(each) for each in agreement.tracks}
         self._playing = Playing(tracks, {each.reports_channel: each.channel for each in agreement.tracks}, self._heard)
 
@@ -73,10 +60,10 @@ class Session:
             except BaseException:
                 if handshake.session_id:
                     headers = {"CSeq": str(asking.sequence + 1), "Session": handshake.session_id}
-                    _send_best_effort(connection, request("TEARDOWN", bare_url, headers))
+                    send_best_effort(connection, request("TEARDOWN", bare_url, headers))
                 raise
             connection.setblocking(False)
-            session = cls(connection, agreement, agreement.description.control, authenticator, asking.sequence)
+            session = cls(connection, agreement, authenticator, asking.sequence)
             session._playing.put_back(asking.leftover)
         except BaseException:
             connection.close()
@@ -89,60 +76,29 @@ class Session:
         return self._playing.damaged
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[AccessUnit]:
-        """The access units that are complete with this. The buffer may be used again.
+        """The access units that are complete with this. The buffer may be used again, if it isn't `bytes`.
 
         What came along with the last answer comes out with whatever is fed first, be it empty.
         """
         return self._playing.feed(data)
 
-    def keep_alive(self, now: float) -> None:
-        """Send what is due, if anything is; `now` on time.monotonic. Never blocks.
+    def go_on(self) -> None:
+        """StreamEnded once the camera has said good-bye, or sends what can't be understood.
 
-        StreamEnded once the camera has said good-bye, or sends what can't be understood: call it when what `feed` gave
-        is in safety.
+        Call it when what `feed` gave is in safety.
         """
         if self._playing.end is not None:
             raise self._playing.end
-        if now >= self.keep_alive_at:
-            self.keep_alive_at = now + self._interval_seconds
-            # Some cameras look for requests, others for reports of RTCP.
-            report = receiver_report(self._source)
-            head = bytes((0x24, self._agreement.tracks[0].reports_channel)) + len(report).to_bytes(2, "big")
-            self._send(head + report + self._request(self._method))
 
     def close(self) -> None:
         """Say good-bye as far as that works at once, and close."""
-        self._send(self._request("TEARDOWN"))
+        self.talk.say_good_bye()
         self.socket.close()
 
     def _heard(self, message: Message) -> None:
-        if not message.status:
-            status = OK if message.method in _HARMLESS else _NOT_IMPLEMENTED
-            self._send(answer(message.header("cseq"), status))
-        elif message.status == _UNAUTHORIZED:
-            with suppress(Unsuited):
-                if self._authenticator.challenged(message.headers.get("www-authenticate", ())):
-                    self._send(self._request(self._method))
-        elif message.status == _SESSION_NOT_FOUND:
+        if message.status == _SESSION_NOT_FOUND:
             raise StreamEnded("The camera ended the session.")
-        elif message.status != OK:
-            self._method = "OPTIONS"
-        else:
-            self._authenticator.accepted()
-
-    def _request(self, method: str) -> bytes:
-        self._sequence += 1
-        headers = {"CSeq": str(self._sequence), "User-Agent": AGENT, "Session": self._agreement.session_id}
-        proof = self._authenticator.header(method, self._url)
-        if proof is not None:
-            headers["Authorization"] = proof
-        return request(method, self._url, headers)
-
-    def _send(self, data: bytes) -> None:
-        if len(self._unsent) < _UNSENT_LIMIT_BYTES:  # else the camera takes nothing, and will soon end the session
-            self._unsent += data
-        sent = _send_best_effort(self.socket, self._unsent)
-        self._unsent = self._unsent[sent:]
+        self.talk.heard(message)
 
 
 def _target(url: str) -> tuple[str, int, Credentials | None, str]:
@@ -179,11 +135,3 @@ def _depacketizer(set_up: SetUp) -> Pictures | Sounds:
     if track.codec == "aac":
         return Aac(set_up.channel, track.payload_type, clock, track.frame_ticks)
     return G711(set_up.channel, track.payload_type, clock)
-
-
-def _send_best_effort(connection: socket.socket, data: bytes) -> int:
-    """How much of it went out at once. A connection that is gone is found out by reading from it."""
-    try:
-        return connection.send(data, socket.MSG_DONTWAIT)
-    except OSError:
-        return 0

@@ -1,14 +1,19 @@
 """RTP packets of an audio track: AAC (RFC 3640, mode AAC-hbr) and G.711 (RFC 3551)."""
 
+import struct
 from abc import ABC, abstractmethod
 
-from recorder.rtsp.rtp import TrackClock, header, payload
+from recorder.rtsp.rtp import HEADER, HEADER_BYTES, PLAIN, TrackClock, payload
 from recorder.rtsp.units import AccessUnit
 
 _DOLLAR = 0x24
 _MODULO_16 = 0xFFFF
 _HEADER_BITS = 16
 """Of a frame: 13 for its size, 3 for its index."""
+_USUAL = struct.Struct(">IHHI4xHH")
+"""A packet with one frame: channel and length; type; sequence number; timestamp; the bits of all frames' headers, and
+the one frame's header."""
+_USUAL_BYTES = _USUAL.size
 
 
 class Sounds(ABC):
@@ -23,7 +28,7 @@ class Sounds(ABC):
         self._expected = -1
 
     def take(self, data: bytes, view: memoryview, at: int, end: int, units: list[AccessUnit]) -> int:
-        """Take this channel's frames from `at` on, as many as are there in a row; where they end."""
+        """Take this channel's frames from `at` on, one at least, which is whole; where the next begins."""
         while at + 4 <= end and data[at] << 8 | data[at + 1] == self._key:
             stop = at + 4 + (data[at + 2] << 8 | data[at + 3])
             if stop > end:
@@ -36,8 +41,8 @@ class Sounds(ABC):
         found = payload(data, start, stop)
         if found is None:
             return
-        payload_type, _, sequence, time = header(data, start)
-        if payload_type != self._payload_type:
+        _, second, sequence, time = HEADER.unpack_from(data, start)
+        if second & 0x7F != self._payload_type:
             return  # comfort noise, for one
         is_damaged = sequence != self._expected and self._expected >= 0
         self.damaged += is_damaged
@@ -66,6 +71,27 @@ class Aac(Sounds):
         self._frame_ticks = frame_ticks
         self._pieces = b""
         self._pieces_ticks = 0
+        self._plain = PLAIN << 8 | payload_type
+
+    def take(self, data: bytes, view: memoryview, at: int, end: int, units: list[AccessUnit]) -> int:
+        if at + _USUAL_BYTES <= end:
+            # Nearly all packets are one frame as a whole, with nothing missing before it.
+            word, kind, sequence, time, bits, size = _USUAL.unpack_from(data, at)
+            size >>= 3
+            stop: int = at + _USUAL_BYTES + size
+            if (
+                sequence == self._expected
+                and word == self._key << 16 | HEADER_BYTES + 4 + size
+                and kind & 0xFF7F == self._plain
+                and bits == _HEADER_BITS
+                and size
+                and stop <= end
+            ):
+                self._expected = sequence + 1 & _MODULO_16
+                content = data[at + _USUAL_BYTES : stop]
+                units.append(AccessUnit(False, (content,), size, self.clock.ticks(time), True))
+                return stop
+        return super().take(data, view, at, end, units)
 
     def _payload(self, content: bytes, ticks: int, is_damaged: bool, units: list[AccessUnit]) -> None:
         count = (content[0] << 8 | content[1]) // _HEADER_BITS if len(content) > 2 else 0  # noqa: PLR2004 - its length
