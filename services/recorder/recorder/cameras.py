@@ -243,13 +243,14 @@ class Cameras:
                 coverage.missing(cause, detail)
 
     def _account(self, now: datetime) -> None:
-        if self._accounted_at is not None and now - self._accounted_at < _ACCOUNT_EVERY:
-            return
-        for camera in self._cameras.values():
-            camera.journal.coverage.flush(now)
-            camera.journal.catch_up()
-        self._last_run.mark_alive(now)
-        self._accounted_at = now
+        journals = [camera.journal for camera in self._cameras.values()]
+        if self._accounted_at is None or now - self._accounted_at >= _ACCOUNT_EVERY:
+            for journal in journals:
+                journal.coverage.flush(now)
+                journal.catch_up()
+            self._last_run.mark_alive(now)
+            self._accounted_at = now
+        self._last_run.note(missed for journal in journals if (missed := journal.coverage.unwritten(now)))
 
     def _begin(self, run: Run) -> Recording:
         camera = self._cameras.get(run.camera_id)

@@ -98,29 +98,41 @@ class Coverage:
             self._run = self._recording_id = self._missing_since = None
             self._cause, self._detail = _NO_REASON
 
+    def unwritten(self, now: datetime) -> MissedFootage | None:
+        """What is missing by now and not written down yet."""
+        with self._lock:
+            return self._missed(now)
+
+    def _missed(self, until: datetime) -> MissedFootage | None:
+        if self._run is None or self._missing_since is None:
+            return None
+        start, end = self._missing_since, min(until, self._run.end)
+        if end - start < SMALLEST:
+            return None
+        return MissedFootage(
+            id=uuid7(),
+            camera_id=self._camera_id,
+            schedule_id=self._run.schedule_id,
+            recording_id=self._recording_id,
+            start=start,
+            end=end,
+            cause=self._cause,
+            detail=self._detail,
+        )
+
     def _write(self, until: datetime, *, last: bool) -> None:
         if self._run is None or self._missing_since is None:
             return
-        start, end = self._missing_since, min(until, self._run.end)
-        if end - start >= SMALLEST:
-            missed = MissedFootage(
-                id=uuid7(),
-                camera_id=self._camera_id,
-                schedule_id=self._run.schedule_id,
-                recording_id=self._recording_id,
-                start=start,
-                end=end,
-                cause=self._cause,
-                detail=self._detail,
-            )
+        missed = self._missed(until)
+        if missed is not None:
             # A row a minute would be a million for a hundred cameras and a week without network, here as there.
             before = self._written
-            if before is not None and _goes_on(before, missed) and end - before.start <= _LONGEST:
-                self._written = self._gaps.go_on(before, end)
+            if before is not None and _goes_on(before, missed) and missed.end - before.start <= _LONGEST:
+                self._written = self._gaps.go_on(before, missed.end)
             else:
                 self._gaps.add([missed])
                 self._written = missed
-            self._missing_since = end
+            self._missing_since = missed.end
         if last:
             self._cause, self._detail = _NO_REASON
 

@@ -1,15 +1,17 @@
 """What the last run of the recorder left, and what this one leaves for the next."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from camfleet_contract.configuration import RecorderConfig
 from camfleet_contract.messages import Interval
+from recorder.coverage import SMALLEST
 from recorder.errors import DiskFailed
 from recorder.outages import boot_id, outages, why_down
 from recorder.recovery import recover
-from recorder.spool import Recording, Spool
+from recorder.spool import MissedFootage, Recording, Spool
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class LastRun:
         self._interrupted: list[Recording] = []
         self.is_recovered = self._is_accounted = False
         self._began: datetime | None = None
+        self._has_noted = True  # by the last run, perhaps
         self._told_until = spool.gaps.told_until()
         """By the last run."""
 
@@ -53,6 +56,13 @@ class LastRun:
         if self._is_accounted:
             self._spool.mark_alive(now)
 
+    def note(self, missing: Iterable[MissedFootage]) -> None:
+        """What is missing now and not yet accounted for. Costs nothing while nothing is."""
+        noted = list(missing)
+        if noted or self._has_noted:
+            self._spool.gaps.note(noted)
+            self._has_noted = bool(noted)
+
     def mark_ended(self) -> None:
         """This run ends in order."""
         if self.is_recovered:
@@ -62,6 +72,7 @@ class LastRun:
         alive = self._spool.last_alive()
         if alive is not None and alive < began:
             known = self._known_until()
+            self._add_noted(known, began)
             since = began if self._held_up is None else min(max(self._held_up.since, alive), began)
             if alive < since:
                 down = Interval(start=alive, end=since)
@@ -71,6 +82,16 @@ class LastRun:
                 told = outages(config, self._interrupted, known, waited, failure.cause, str(failure))
                 self._spool.gaps.add(told)
         self._spool.mark_alive(began)
+
+    def _add_noted(self, known: dict[UUID, datetime], began: datetime) -> None:
+        """What was missing in the seconds before a kill has the cause that it had, and not that of the kill."""
+        gaps = []
+        for noted in self._spool.gaps.noted():
+            start, end = max(noted.start, known.get(noted.camera_id, noted.start)), min(noted.end, began)
+            if end - start >= SMALLEST:
+                gaps.append(replace(noted, start=start, end=end))
+                known[noted.camera_id] = end
+        self._spool.gaps.add(gaps)
 
     def _known_until(self) -> dict[UUID, datetime]:
         """Per camera, the end of the last run's footage or of its last gap.

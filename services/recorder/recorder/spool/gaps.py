@@ -1,16 +1,20 @@
 """The spool's gaps: kept until the control plane has them."""
 
+import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
+
+from uuid_utils.compat import uuid7
 
 from camfleet_contract.gaps import GapCause
 from recorder.spool.database import Database, from_column, to_column, waiting
 from recorder.spool.rows import MissedFootage
 
 _TOLD_UNTIL = "gaps_told_until:"
+_NOTED = "missing_when_last_seen"
 
 
 class Gaps:
@@ -33,6 +37,19 @@ class Gaps:
             insert_gap(db, longer)
             _note_end(db, longer)
         return longer
+
+    def note(self, missing: Sequence[MissedFootage]) -> None:
+        """What is missing at this moment, in place of what was noted before: for the next run, if this one is killed.
+
+        Not on disk when it returns: what a power cut takes is seconds of a cause.
+        """
+        text = json.dumps([_as_text(gap) for gap in missing])
+        with self._database.hasty_transaction() as db:
+            _set_fact(db, _NOTED, text)
+
+    def noted(self) -> list[MissedFootage]:
+        """What the last run, or this one, noted last."""
+        return [_from_text(texts) for texts in json.loads(self._database.fact(_NOTED) or "[]")]
 
     def told_until(self) -> dict[UUID, datetime]:
         """Per camera, the end of the gap that was added last, also when the control plane has it by now."""
@@ -80,11 +97,31 @@ def insert_gap(db: sqlite3.Connection, gap: MissedFootage) -> None:
     )
 
 
-def _note_end(db: sqlite3.Connection, gap: MissedFootage) -> None:
-    db.execute(
-        "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-        (f"{_TOLD_UNTIL}{gap.camera_id}", gap.end.isoformat()),
+def _as_text(gap: MissedFootage) -> list[str]:
+    owners = [str(owner or "") for owner in (gap.camera_id, gap.schedule_id, gap.recording_id)]
+    return [*owners, gap.start.isoformat(), gap.end.isoformat(), gap.cause.value, gap.detail]
+
+
+def _from_text(texts: list[str]) -> MissedFootage:
+    camera, schedule, recording, start, end, cause, detail = texts
+    return MissedFootage(
+        id=uuid7(),
+        camera_id=UUID(camera),
+        schedule_id=UUID(schedule) if schedule else None,
+        recording_id=UUID(recording) if recording else None,
+        start=datetime.fromisoformat(start),
+        end=datetime.fromisoformat(end),
+        cause=GapCause(cause),
+        detail=detail,
     )
+
+
+def _note_end(db: sqlite3.Connection, gap: MissedFootage) -> None:
+    _set_fact(db, f"{_TOLD_UNTIL}{gap.camera_id}", gap.end.isoformat())
+
+
+def _set_fact(db: sqlite3.Connection, name: str, value: str) -> None:
+    db.execute("INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (name, value))
 
 
 def _gap(row: sqlite3.Row) -> MissedFootage:
