@@ -20,6 +20,7 @@ from recorder.link import Link
 from recorder.local_server import listening
 from recorder.plain_stream import PlainStream
 from recorder.reader import Reader
+from recorder.receive_buffers import shortage
 from recorder.retention import Reserve, disk_space
 from recorder.settings import Settings
 from recorder.sources import RtspClient, open_stream
@@ -204,7 +205,8 @@ def _keyframe(url: str, transport: Transport, client: RtspClient) -> str:
             reader.close()
     seconds = time.monotonic() - began
     by = "our own client" if isinstance(stream, PlainStream) else " ".join(["libav:", *unsuited]).rstrip(":.")
-    return f"{told}, a keyframe after {seconds:.1f} s, read by {by}"
+    lacking = shortage() if transport is Transport.UDP else ""
+    return "; ".join(filter(None, [f"{told}, a keyframe after {seconds:.1f} s, read by {by}", lacking]))
 
 
 def _wait_for_keyframe(stream: CameraStream, began: float) -> None:

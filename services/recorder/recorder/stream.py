@@ -27,6 +27,7 @@ from recorder.errors import (
 )
 from recorder.liveness import Liveness
 from recorder.reader import NAP_SECONDS
+from recorder.receive_buffers import WANTED_BYTES
 from recorder.redaction import redacted
 from recorder.samples import Sample
 from recorder.tracks import Tracks
@@ -82,7 +83,7 @@ class CameraStream:
         read_seconds: float = READ_SECONDS,
     ) -> "CameraStream":
         """Connect. CameraUnreachable, CameraRefused, PasswordRefused, StreamStalled or UnsupportedStream."""
-        options = _RTSP_OPTIONS | {"rtsp_transport": transport.value} if _is_rtsp(url) else {}
+        options = _RTSP_OPTIONS | _OPTIONS_BY_TRANSPORT[transport] if _is_rtsp(url) else {}
         began = time.monotonic()
         _look_up(url, began + open_seconds)
         try:
@@ -170,6 +171,13 @@ def _called(track: VideoStream) -> str:
     """What the codec is called; libav's decoders have names of their own, such as libdav1d for AV1."""
     context = getattr(track, "codec_context", None)
     return context.codec.canonical_name if context is not None else "unknown"
+
+
+# What is lost on the way is not waited for longer than libav does by itself: a tenth of a second, or 500 packets.
+_OPTIONS_BY_TRANSPORT = {
+    Transport.TCP: {"rtsp_transport": "tcp"},
+    Transport.UDP: {"rtsp_transport": "udp", "buffer_size": str(WANTED_BYTES)},
+}
 
 
 def _is_rtsp(url: str) -> bool:
