@@ -25,8 +25,14 @@ class Lock:
                 f"{path.parent} is in use by another recorder (pid {holder}): "
                 "stop that one, or set RECORDING_BASE_DIR to a folder of its own."
             ) from error
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError:
+            os.close(
+                self._descriptor
+            )  # else the next try, on a disk that has room again, would be shut out by this one
+            raise
 
     def release(self) -> None:
         os.close(self._descriptor)
@@ -63,16 +69,22 @@ class Marker:
             )
 
     def exists(self) -> bool:
-        """Whether the disk is anybody's."""
-        return self._path.exists()
+        """Whether the disk is anybody's: a marker that says nothing was not written to its end."""
+        return self._path.exists() and self._path.stat().st_size > 0
 
     def write(self) -> None:
         """Claim the disk. Durable when it returns."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("w", encoding="utf-8") as file:
-            file.write(f"{self._recorder_id}\n")
-            file.flush()
-            os.fsync(file.fileno())
+        part = self._path.with_name(f"{_MARKER}.part")
+        try:
+            with part.open("w", encoding="utf-8") as file:
+                file.write(f"{self._recorder_id}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(self._path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
         sync_folder(self._path.parent)
 
 
