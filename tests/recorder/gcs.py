@@ -89,6 +89,7 @@ class Gcs:
                 Route("/token", self.token, methods=["POST"]),
                 Route("/storage/v1/b/{bucket}/iam/testPermissions", self.test_permissions),
                 Route("/storage/v1/b/{bucket}/o/{name:path}", self.metadata),
+                Route("/storage/v1/b/{bucket}/o/{name:path}", self.change, methods=["DELETE", "PATCH"]),
                 Route("/upload/storage/v1/b/{bucket}/o", self.open, methods=["POST"]),
                 Route("/upload/session/{id}", self.put, methods=["PUT"]),
             ]
@@ -139,6 +140,26 @@ class Gcs:
             return refusal
         found = self.objects.get(request.path_params["name"])
         return JSONResponse(found) if found else _error(404, "No such object")
+
+    async def change(self, request: Request) -> Response:
+        """`objects.delete` and `objects.patch`, as far as holds and preconditions go."""
+        verb = "delete" if request.method == "DELETE" else "update"
+        refusal = self._refusal(request)
+        if refusal is None and f"storage.objects.{verb}" not in self.permissions:
+            refusal = _error(403, f"does not have storage.objects.{verb} access")
+        name = request.path_params["name"]
+        found = self.objects.get(name)
+        if refusal or found is None:
+            return refusal or _error(404, "No such object")
+        if request.query_params.get("ifGenerationMatch", found["generation"]) != found["generation"]:
+            return _error(412, "At least one of the pre-conditions you specified did not hold.")
+        if request.method == "PATCH":
+            found |= await request.json()
+            return JSONResponse(found)
+        if found.get("temporaryHold") or found.get("eventBasedHold"):
+            return _error(403, "Object is under active Temporary hold and cannot be deleted", "objectUnderActiveHold")
+        del self.objects[name], self.bodies[name]
+        return Response(status_code=204)
 
     async def open(self, request: Request) -> Response:
         if refusal := self._refusal(request):
@@ -295,5 +316,6 @@ async def gcs_server() -> AsyncIterator[Gcs]:
     assert gcs.violations == []
 
 
-def _error(status: int, message: str) -> Response:
-    return JSONResponse({"error": {"code": status, "message": message}}, status)
+def _error(status: int, message: str, reason: str = "") -> Response:
+    error = {"code": status, "message": message, "errors": [{"message": message, "reason": reason}]}
+    return JSONResponse({"error": error}, status)

@@ -24,6 +24,10 @@ COMMAND_LINE = Actor("control-plane")
 """Whoever runs a `control-plane` command on the machine itself."""
 
 
+BACKGROUND = Actor("control-plane")
+"""A job that the control plane does by itself."""
+
+
 def record_event(
     session: AsyncSession,
     subject_type: str,

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """Comma-separated Fernet keys: the first encrypts, all decrypt."""
     storage_url: str = ""
     """`gs://bucket` or `file:///folder`; empty: `data_dir`/bucket."""
+    retention_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+    """Days after which footage in the store is deleted, of cameras without days of their own; 0: never."""
     gcp_credentials_path: Path | None = None
     public_url: str = ""
     """How recorders and browsers reach this service, for the `.env` snippet; empty: as the browser did."""

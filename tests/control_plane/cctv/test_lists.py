@@ -166,6 +166,7 @@ async def test_a_recording_shows_the_sums_of_its_segments(admin: Script, footage
     assert shown["segments"] == {
         "known": 5,
         "stored": 3,
+        "deleted": 0,
         "seconds": 300,
         "stored_seconds": 180,
         "size_bytes": 5000,

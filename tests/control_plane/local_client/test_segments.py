@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from camfleet_contract.segments import SegmentOffer, object_name
 from control_plane.recordings.offer_outcomes import name_of
 from control_plane.recordings.offers import Desk, decide_offers
-from control_plane.stores import NewUpload, OpenedUpload, StoredObject
+from control_plane.stores import NewUpload, OpenedUpload, Removal, StoredObject
 from tests.control_plane.local_client.footage import START, Footage
 from tests.control_plane.local_client.sites import Place, Recorder
 from tests.control_plane.local_client.statements import counted_statements
@@ -173,6 +173,16 @@ class HeldStore:
         return self.found
 
     async def open_upload(self, upload: NewUpload, now: datetime) -> OpenedUpload:
+        raise NotImplementedError
+
+    async def delete(self, object_name: str, generation: int) -> Removal:
+        raise NotImplementedError
+
+    @property
+    def has_holds(self) -> bool:
+        raise NotImplementedError
+
+    async def set_hold(self, object_name: str, *, is_held: bool) -> bool:
         raise NotImplementedError
 
     async def close(self) -> None:

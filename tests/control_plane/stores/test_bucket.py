@@ -9,7 +9,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from control_plane.stores import NewUpload, Store, StoredObject, StoreUnavailableError, open_store
+from control_plane.stores import NewUpload, Removal, Store, StoredObject, StoreUnavailableError, open_store
 from tests.ports import free_port
 from tests.recorder.gcs import Gcs, gcs_server
 
@@ -75,6 +75,38 @@ async def test_an_opened_upload_never_replaces_what_is_there(gcs: Gcs, store: St
     assert (await send(second.uri, CONTENT)).status_code == 412
     with pytest.raises(StoreUnavailableError, match="412"):
         await store.open_upload(upload(), NOW)
+
+
+async def test_an_object_is_deleted_once_and_only_as_the_one_that_was_meant(gcs: Gcs, store: Store) -> None:
+    gcs.permissions.append("storage.objects.delete")
+    await send((await store.open_upload(upload(), NOW)).uri, CONTENT)
+    generation = int(gcs.objects[NAME]["generation"])
+    assert await store.delete(NAME, generation - 1) is Removal.ANOTHER
+    assert NAME in gcs.objects
+    assert await store.delete(NAME, generation) is Removal.GONE
+    assert NAME not in gcs.objects
+    assert await store.delete(NAME, generation) is Removal.GONE, "repeating is safe"
+
+
+async def test_what_the_bucket_holds_is_kept_until_it_is_released(gcs: Gcs, store: Store) -> None:
+    gcs.permissions += ["storage.objects.delete", "storage.objects.update"]
+    await send((await store.open_upload(upload(), NOW)).uri, CONTENT)
+    generation = int(gcs.objects[NAME]["generation"])
+    assert store.has_holds
+    assert await store.set_hold(NAME, is_held=True)
+    assert await store.delete(NAME, generation) is Removal.KEPT
+    assert await store.set_hold(NAME, is_held=False)
+    assert await store.delete(NAME, generation) is Removal.GONE
+    assert not await store.set_hold(NAME, is_held=True), "there is nothing to hold any more"
+
+
+async def test_a_missing_permission_is_named(gcs: Gcs, store: Store) -> None:
+    await send((await store.open_upload(upload(), NOW)).uri, CONTENT)
+    with pytest.raises(StoreUnavailableError, match=r"needs storage\.objects\.delete"):
+        await store.delete(NAME, 1)
+    with pytest.raises(StoreUnavailableError, match=r"needs storage\.objects\.update"):
+        await store.set_hold(NAME, is_held=True)
+    assert NAME in gcs.objects
 
 
 async def test_a_session_shows_no_secret_when_it_is_printed(gcs: Gcs, store: Store) -> None:

@@ -108,6 +108,8 @@ class CameraAnswer(Kept):
     location: str | None
     record_quality: RecordQuality
     recording_mode: RecordingMode
+    retention_days: int | None
+    """null: as the server's RETENTION_DAYS says."""
     is_active: bool
 
     @classmethod
@@ -129,6 +131,7 @@ class CameraAnswer(Kept):
             location=camera.location,
             record_quality=camera.record_quality,
             recording_mode=camera.recording_mode,
+            retention_days=camera.retention_days,
             is_active=camera.is_active,
             created_at=camera.created_at,
             updated_at=camera.updated_at,
@@ -177,7 +180,7 @@ class RecordingAnswer(Kept):
     error_code: str | None
     error_message: str | None
     held_at: datetime | None
-    """Since when no rule of the recorder's retention may delete its local files; null when it isn't held."""
+    """Since when no rule of retention may delete its files, at the site or in the store; null when it isn't held."""
 
     @classmethod
     def of(cls, recording: Recording) -> "RecordingAnswer":
@@ -189,6 +192,8 @@ class SegmentTotals(Answer):
 
     known: int
     stored: int
+    deleted: int
+    """Were stored, and were deleted since by the rules of retention."""
     seconds: float
     stored_seconds: float
     size_bytes: int
@@ -229,6 +234,9 @@ class SegmentAnswer(Answer):
     generation: int | None
     offered_at: datetime
     stored_at: datetime | None
+    deleted_at: datetime | None
+    deletion_reason: str | None
+    """As in `retention: 30 days`."""
 
     @classmethod
     def of(cls, segment: Segment) -> "SegmentAnswer":

@@ -69,7 +69,10 @@ async def change_camera(
     camera_id: UUID,
     change: Annotated[CameraChange, Body(openapi_examples=examples.CAMERA_CHANGE)],
 ) -> CameraAnswer:
-    """Change what is given; `null` clears `password`, URLs, `rtsp_transport`, `location`, address and user."""
+    """Change what is given.
+
+    `null` clears `password`, URLs, `rtsp_transport`, `retention_days`, `location`, address and user.
+    """
     camera = await cameras.find_camera(session, camera_id, for_change=True)
     changed = await cameras.change_camera(session, services.secrets, camera, change, actor=actor)
     return CameraAnswer.of(changed, services.secrets)

@@ -73,7 +73,7 @@ async def show_recording(session: Session, recording_id: UUID) -> RecordingDetai
 
 @router.post("/recordings/{recording_id}/hold/", responses=FORBIDDEN | NOT_FOUND | CONFLICT)
 async def hold_recording(session: Session, actor: OperatorActor, recording_id: UUID) -> RecordingAnswer:
-    """Keep the recording's files at the site: no rule of the recorder's retention deletes them until it is released.
+    """Keep the recording's files, at the site and in the store: no rule of retention deletes them until it is released.
 
     The recorder hears of it within seconds when it is connected. Holding twice is safe.
     """
@@ -82,7 +82,7 @@ async def hold_recording(session: Session, actor: OperatorActor, recording_id: U
 
 @router.post("/recordings/{recording_id}/release/", responses=FORBIDDEN | NOT_FOUND)
 async def release_recording(session: Session, actor: OperatorActor, recording_id: UUID) -> RecordingAnswer:
-    """Let the recorder's retention have the recording again. Releasing twice is safe."""
+    """Let the rules of retention have the recording again. Releasing twice is safe."""
     return RecordingAnswer.of(await holds.release(session, recording_id, actor=actor))
 
 
@@ -122,6 +122,7 @@ async def _totals(session: AsyncSession, recording_id: UUID) -> SegmentTotals:
     return SegmentTotals(
         known=known,
         stored=sum(count for _, count, _, _ in stored),
+        deleted=sum(count for state, count, _, _ in rows if state is SegmentState.DELETED),
         seconds=float(sum(seconds for _, _, seconds, _ in rows)),
         stored_seconds=float(sum(seconds for _, _, seconds, _ in stored)),
         size_bytes=int(sum(size for _, _, _, size in rows)),

@@ -28,20 +28,22 @@ class HoldActions:
 
     @login_required
     async def hold(self, request: Request) -> Response:
-        """Keep the recording's files at the site until it is released."""
+        """Keep the recording's files until it is released."""
         recording_id = _recording_id(request)
         async with self._console.services.sessions.begin() as session:
             await hold(session, recording_id, now=datetime.now(UTC), actor=actor_of(request))
-        Flash.success(request, "The recording is held: its files at the site stay until it is released.")
+        Flash.success(
+            request, "The recording is held: its files at the site and in the store stay until it is released."
+        )
         return self._back(request, recording_id)
 
     @login_required
     async def release(self, request: Request) -> Response:
-        """Let the recorder's retention have it again."""
+        """Let the rules of retention have it again."""
         recording_id = _recording_id(request)
         async with self._console.services.sessions.begin() as session:
             await release(session, recording_id, actor=actor_of(request))
-        Flash.success(request, "The recording was released: the recorder's rules of retention apply to it again.")
+        Flash.success(request, "The recording was released: the rules of retention apply to it again.")
         return self._back(request, recording_id)
 
     def _back(self, request: Request, recording_id: uuid.UUID) -> Response:

@@ -52,7 +52,7 @@ StreamUrl = Annotated[
 ]
 Password = Annotated[Text, Field(max_length=255, json_schema_extra={"writeOnly": True})]
 
-_NULLABLE = frozenset({"location", "rtsp_transport"})
+_NULLABLE = frozenset({"location", "rtsp_transport", "retention_days"})
 _SECRETS = {
     "password": "password_encrypted",
     "rtsp_url": "rtsp_url_encrypted",
@@ -84,6 +84,8 @@ class CameraChange(Fields):
     location: Line | None = None
     record_quality: RecordQuality = RecordQuality.MEDIUM
     recording_mode: RecordingMode = RecordingMode.LOCAL_CLIENT
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    """After that many days what is stored of it is deleted, unless held; null: as the server's RETENTION_DAYS says."""
     is_active: bool = True
 
 

@@ -1,6 +1,7 @@
 """What is done in the background, and when: the table of all periodic jobs."""
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +11,7 @@ from procrastinate import App, RetryStrategy
 
 from control_plane.jobs.queue import create_queue
 from control_plane.jobs.rescue import rescue
+from control_plane.jobs.retention import RETENTION_OF_CAMERA, keep_to_retention, plan_retention, settle_object_holds
 from control_plane.jobs.upkeep import keep_up
 from control_plane.services import Services
 
@@ -30,12 +32,17 @@ class PeriodicJob:
     """UTC. Whichever replica comes first writes the tick down; PostgreSQL refuses it to the others."""
     limit: timedelta
     """Broken off after that long; the next tick goes on."""
-    run: Callable[[Services], Awaitable[None]]
+    run: Callable[[App, Services], Awaitable[None]]
 
 
-PERIODIC = (PeriodicJob(UPKEEP, "7 * * * *", timedelta(minutes=5), keep_up),)
+PERIODIC = (
+    PeriodicJob(UPKEEP, "7 * * * *", timedelta(minutes=5), keep_up),
+    PeriodicJob("retention", "* * * * *", timedelta(minutes=5), plan_retention),
+    PeriodicJob("object_holds", "* * * * *", timedelta(minutes=10), settle_object_holds),
+)
+_CAMERA_LIMIT = timedelta(minutes=30)
 
-LONGEST = max(job.limit for job in PERIODIC)
+LONGEST = max(_CAMERA_LIMIT, *(job.limit for job in PERIODIC))
 
 
 def create_jobs(services: Services) -> App:
@@ -43,6 +50,7 @@ def create_jobs(services: Services) -> App:
     queue = create_queue(services.engine.url)
     for job in PERIODIC:
         _add(queue, services, job)
+    _add_retention(queue, services)
     _add_housekeeping(queue, services)
     return queue
 
@@ -54,7 +62,14 @@ def _add(queue: App, services: Services, job: PeriodicJob) -> None:
     async def run(timestamp: int) -> None:
         log.debug("job_begun", job=job.name, tick=timestamp)
         async with asyncio.timeout(job.limit.total_seconds()):
-            await job.run(services)
+            await job.run(queue, services)
+
+
+def _add_retention(queue: App, services: Services) -> None:
+    @queue.task(name=RETENTION_OF_CAMERA)
+    async def _run(camera_id: str) -> None:
+        async with asyncio.timeout(_CAMERA_LIMIT.total_seconds()):
+            await keep_to_retention(services, uuid.UUID(camera_id))
 
 
 def _add_housekeeping(queue: App, services: Services) -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import structlog
+from procrastinate import App
 
 from control_plane.partitions import ensure_partitions
 from control_plane.recordings.offer_rows import delete_expired_uploads
@@ -11,7 +12,7 @@ from control_plane.services import Services
 log = structlog.get_logger()
 
 
-async def keep_up(services: Services) -> None:
+async def keep_up(_queue: App, services: Services) -> None:
     """Make the next months' partitions, forget upload sessions that nobody can use any more. Safe to repeat."""
     now = datetime.now(UTC)
     async with services.engine.begin() as connection:

@@ -106,6 +106,8 @@ class Camera(Base):
     )
     location: Mapped[str | None]
     record_quality: Mapped[RecordQuality] = mapped_column(text_enum(RecordQuality), default=RecordQuality.MEDIUM)
+    retention_days: Mapped[int | None]
+    """After that many days what is stored of it is deleted; None leaves it to the setting RETENTION_DAYS."""
     recording_mode: Mapped[RecordingMode] = mapped_column(text_enum(RecordingMode), default=RecordingMode.LOCAL_CLIENT)
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
     created_at: Mapped[CreatedAt]

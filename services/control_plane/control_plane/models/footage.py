@@ -37,6 +37,7 @@ class Recording(Base):
             postgresql_where="status IN ('scheduled', 'recording')",
         ),
         Index("ix_recordings_held", "client_id", postgresql_where="held_at IS NOT NULL"),
+        Index("ix_recordings_objects_held", "client_id", postgresql_where="objects_held_at IS NOT NULL"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column()
@@ -58,7 +59,9 @@ class Recording(Base):
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
     held_at: Mapped[datetime | None]
-    """Since when no rule of the recorder's retention may delete its local files."""
+    """Since when no rule of retention may delete its files, be it at the site or in the store."""
+    objects_held_at: Mapped[datetime | None]
+    """Up to when what was stored of it has been given the store's own hold; None where nothing has."""
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 
@@ -74,6 +77,8 @@ class SegmentState(StrEnum):
     """The recorder has it on disk."""
     STORED = "stored"
     """Its object was seen in the store, with its checksum."""
+    DELETED = "deleted"
+    """Its object was stored, and has been deleted since: `deletion_reason` says why."""
 
 
 class Segment(Base):
@@ -83,6 +88,8 @@ class Segment(Base):
     __table_args__ = (
         PrimaryKeyConstraint("camera_id", "started_at", "id"),
         Index("ix_segments_recording_id_started_at", "recording_id", "started_at"),
+        # What can be deleted: the rows of what was deleted years ago must not be read again each time.
+        Index("ix_segments_stored", "camera_id", "started_at", postgresql_where="state = 'stored'"),
         {"postgresql_partition_by": "RANGE (started_at)"},
     )
 
@@ -104,6 +111,8 @@ class Segment(Base):
     generation: Mapped[BigInt | None]
     offered_at: Mapped[CreatedAt]
     stored_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+    deletion_reason: Mapped[str | None]
 
 
 class UploadSession(Base):

@@ -1,10 +1,10 @@
-"""Holds: recordings whose local files no rule of a recorder's retention may delete."""
+"""Holds: recordings whose files no rule of retention may delete, be it at the site or in the store."""
 
 import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ScalarSelect, func, select
+from sqlalchemy import ScalarSelect, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.errors import Conflict, NotFound
@@ -19,6 +19,9 @@ async def find_recording(session: AsyncSession, recording_id: uuid.UUID, *, for_
     """The recording; locked until the end of the transaction when it is to be changed."""
     query = select(Recording).where(Recording.id == recording_id)
     if for_change:
+        # As long as a batch of the store's retention may take, which nobody may hold a part of.
+        await session.execute(text("SET LOCAL lock_timeout = '25s'"))
+        await session.execute(text("SET LOCAL statement_timeout = '30s'"))
         query = query.with_for_update(key_share=True)
     recording = (await session.scalars(query)).one_or_none()
     if recording is None:

@@ -20,7 +20,7 @@ from control_plane.security.secrets import SecretBox
 # reused, whether it is for one row or for 500.
 _READ_SEGMENTS = text("""
     SELECT segment.camera_id, segment.started_at, segment.id, segment.recording_id, segment.size_bytes,
-           segment.crc32c, segment.sha256, segment.state = 'stored' AS is_stored
+           segment.crc32c, segment.sha256, segment.state <> 'offered' AS is_stored
     FROM json_to_recordset(CAST(:keys AS json)) AS key (camera_id uuid, started_at timestamptz, id uuid)
     JOIN segments AS segment USING (camera_id, started_at, id)
     WHERE segment.started_at BETWEEN :earliest AND :latest
@@ -42,7 +42,7 @@ _WRITE_SEGMENTS = text("""
     )
     ORDER BY camera_id, started_at, id
     ON CONFLICT (camera_id, started_at, id) DO UPDATE SET
-        state = CASE WHEN excluded.state = 'stored' THEN excluded.state ELSE known.state END,
+        state = CASE WHEN known.state = 'offered' THEN excluded.state ELSE known.state END,
         generation = coalesce(known.generation, excluded.generation),
         stored_at = coalesce(known.stored_at, excluded.stored_at)
     WHERE (known.client_id, known.recording_id, known.size_bytes, known.crc32c, known.sha256)
@@ -69,6 +69,7 @@ class KnownSegment:
     crc32c: str
     sha256: str
     is_stored: bool
+    """Also of what was deleted since: its copy was proven, and the recorder may let go of its own."""
 
     def is_offered_as(self, offer: SegmentOffer) -> bool:
         """Whether the offer is of this very segment."""

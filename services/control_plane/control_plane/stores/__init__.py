@@ -3,6 +3,7 @@
 from control_plane.stores.interface import (
     NewUpload,
     OpenedUpload,
+    Removal,
     Store,
     StoredObject,
     StoreUnavailableError,
@@ -13,6 +14,7 @@ from control_plane.stores.opening import open_store
 __all__ = [
     "NewUpload",
     "OpenedUpload",
+    "Removal",
     "Store",
     "StoreUnavailableError",
     "StoredObject",

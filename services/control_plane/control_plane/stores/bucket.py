@@ -1,6 +1,7 @@
 """A bucket of Google Cloud Storage, to which the control plane holds the credentials."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -14,7 +15,7 @@ from gcloud.aio.storage import Storage
 from gcloud.aio.storage.storage import init_api_root
 from pydantic import BaseModel
 
-from control_plane.stores.interface import NewUpload, OpenedUpload, StoredObject, StoreUnavailableError
+from control_plane.stores.interface import NewUpload, OpenedUpload, Removal, StoredObject, StoreUnavailableError
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _TIMEOUT_SECONDS = 10
@@ -22,6 +23,8 @@ _TIMEOUT_SECONDS = 10
 _TOKEN_SECONDS = 5
 # Google keeps a session for a week; a day less, so that no recorder begins an upload that can't end.
 _SESSION_LIFETIME = timedelta(days=6)
+# The reasons that Google gives beside its 403: a hold on the object, and a retention policy of the bucket.
+_KEPT_BECAUSE = ("objectUnderActiveHold", "under active", "retentionPolicyNotMet", "retention polic")
 # Of one process: a batch of 500 offers must not open 500 connections.
 _AT_ONCE = 32
 
@@ -41,6 +44,7 @@ class BucketStore:
         """Must be called on a running loop. Without `credentials`, those of the machine count."""
         self._bucket = bucket
         is_emulated, api_root = init_api_root(None)
+        self._object_url = f"{api_root}/storage/v1/b/{quote(bucket, safe='')}/o"
         self._upload_url = f"{api_root}/upload/storage/v1/b/{quote(bucket, safe='')}/o"
         # A cast: gcloud-aio's annotation names the session of its synchronous twin.
         self._google_http = cast("Any", aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)))
@@ -110,6 +114,43 @@ class BucketStore:
         if not response.is_success or not uri:
             raise StoreUnavailableError(f"{self.url} answered {response.status_code} when asked for an upload")
         return OpenedUpload(uri, now + _SESSION_LIFETIME)
+
+    async def delete(self, object_name: str, generation: int) -> Removal:
+        """Delete this generation, https://cloud.google.com/storage/docs/json_api/v1/objects/delete."""
+        answer = await self._ask("DELETE", object_name, {"ifGenerationMatch": str(generation)})
+        if answer.is_success or answer.status_code == HTTPStatus.NOT_FOUND:
+            return Removal.GONE
+        if answer.status_code == HTTPStatus.PRECONDITION_FAILED:
+            return Removal.ANOTHER
+        if answer.status_code == HTTPStatus.FORBIDDEN and any(reason in answer.text for reason in _KEPT_BECAUSE):
+            return Removal.KEPT
+        raise self._refused(answer, "delete", "storage.objects.delete")
+
+    @property
+    def has_holds(self) -> bool:
+        """Every object has one: https://cloud.google.com/storage/docs/object-holds."""
+        return True
+
+    async def set_hold(self, object_name: str, *, is_held: bool) -> bool:
+        """Set or release the object's temporary hold: even whoever may delete objects can't delete this one then."""
+        answer = await self._ask("PATCH", object_name, {}, json={"temporaryHold": is_held})
+        if answer.is_success or answer.status_code == HTTPStatus.NOT_FOUND:
+            return answer.is_success
+        raise self._refused(answer, "hold", "storage.objects.update")
+
+    async def _ask(self, method: str, object_name: str, params: Mapping[str, str], json: Any = None) -> httpx.Response:
+        url = f"{self._object_url}/{quote(object_name, safe='')}"
+        try:
+            async with self._turns, asyncio.timeout(_TIMEOUT_SECONDS):
+                return await self._http.request(
+                    method, url, params=params, headers=await self._authorization(), json=json
+                )
+        except (httpx.HTTPError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise StoreUnavailableError(f"{self.url} can't be reached: {type(error).__name__}") from None
+
+    def _refused(self, answer: httpx.Response, what: str, permission: str) -> StoreUnavailableError:
+        advice = f": the service account needs {permission}" if answer.status_code == HTTPStatus.FORBIDDEN else ""
+        return StoreUnavailableError(f"{self.url} answered {answer.status_code} when asked to {what} an object{advice}")
 
     async def close(self) -> None:
         """Close the connections."""

@@ -16,6 +16,7 @@ import google_crc32c
 from control_plane.stores.interface import (
     NewUpload,
     OpenedUpload,
+    Removal,
     StoredObject,
     StoreUnavailableError,
     UploadsNotBrokeredError,
@@ -69,22 +70,40 @@ class FolderStore:
             "set STORAGE_URL on the recorder to the same folder, or STORAGE_URL=gs://... on the control plane"
         )
 
+    async def delete(self, object_name: str, generation: int) -> Removal:
+        """Unlink the file; a folder knows no generations."""
+        del generation
+        parts = object_name.split("/")
+        if not all(_PART.fullmatch(part) for part in parts):
+            return Removal.GONE
+        unlinking = asyncio.get_running_loop().run_in_executor(self._threads, _unlink, self._root, parts)
+        try:
+            async with asyncio.timeout(_LOOK_UP_SECONDS):
+                await unlinking
+        except TimeoutError:
+            raise StoreUnavailableError(f"the storage folder does not answer within {_LOOK_UP_SECONDS:.0f} s") from None
+        return Removal.GONE
+
+    @property
+    def has_holds(self) -> bool:
+        """A folder keeps nobody from deleting."""
+        return False
+
+    async def set_hold(self, object_name: str, *, is_held: bool) -> bool:
+        """There is no such thing here."""
+        del object_name, is_held
+        return False
+
     async def close(self) -> None:
         """Let the threads go; one that hangs in the disk is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _read(root: Path, parts: list[str]) -> StoredObject | None:
-    # Folder by folder without following links, so that no link in the store leads out of it.
+    folder = _open_folder(root, parts[:-1])
+    if folder is None:
+        return None
     try:
-        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        _unreadable(error)
-    try:
-        for part in parts[:-1]:
-            inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
-            os.close(folder)
-            folder = inner
         # O_NONBLOCK: a named pipe must not hang the thread.
         file = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
         try:
@@ -97,6 +116,41 @@ def _read(root: Path, parts: list[str]) -> StoredObject | None:
         _unreadable(error)
     finally:
         os.close(folder)
+
+
+def _unlink(root: Path, parts: list[str]) -> None:
+    folder = _open_folder(root, parts[:-1])
+    if folder is None:
+        if not (root / parts[0]).is_dir():
+            # An unmounted disk leaves an empty folder: what is on it is not gone.
+            raise StoreUnavailableError(f"the storage folder has no folder {parts[0]}: is its disk mounted?")
+        return
+    try:
+        os.unlink(parts[-1], dir_fd=folder)
+    except OSError as error:
+        if error.errno not in _NO_SUCH_FILE:
+            _unreadable(error)
+    finally:
+        os.close(folder)
+
+
+def _open_folder(root: Path, parts: list[str]) -> int | None:
+    """The folder, reached without following links, so that none in the store leads out of it; None if there is none."""
+    try:
+        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        _unreadable(error)
+    for part in parts:
+        outer = folder
+        try:
+            folder = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=outer)
+        except OSError as error:
+            if error.errno in _NO_SUCH_FILE:
+                return None
+            _unreadable(error)
+        finally:
+            os.close(outer)
+    return folder
 
 
 def _checksummed(file: int) -> StoredObject:

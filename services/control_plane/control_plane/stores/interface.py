@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 
@@ -44,6 +45,17 @@ class OpenedUpload:
     expires_at: datetime
 
 
+class Removal(StrEnum):
+    """What became of an object that was to be deleted."""
+
+    GONE = "gone"
+    """It is not there any more, or never was."""
+    KEPT = "kept"
+    """The store keeps it: a hold, or a retention policy of the bucket."""
+    ANOTHER = "another"
+    """Under this name lies another object than the one that was meant."""
+
+
 class Store(Protocol):
     """A bucket or a folder. Each method gives up after a while and raises StoreUnavailableError."""
 
@@ -63,6 +75,16 @@ class Store(Protocol):
 
         Raise UploadsNotBrokeredError where the store has no such thing.
         """
+
+    async def delete(self, object_name: str, generation: int) -> Removal:
+        """Delete this very object. Repeating is safe."""
+
+    @property
+    def has_holds(self) -> bool:
+        """Whether the store itself can keep an object from being deleted."""
+
+    async def set_hold(self, object_name: str, *, is_held: bool) -> bool:
+        """Let the store keep the object, or no more; False if there is no such object, or no such thing as a hold."""
 
     async def close(self) -> None:
         """Let go of connections and threads."""

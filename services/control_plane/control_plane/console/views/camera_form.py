@@ -1,6 +1,7 @@
 """The form of a camera, and the words for its choices."""
 
 from wtforms import BooleanField, Form, IntegerField, SelectField, StringField
+from wtforms.validators import Optional
 
 from camfleet_contract.cameras import CameraType, RecordedStream, RecordingMode, RecordQuality, RtspTransport
 from control_plane.console.fields import NEEDED, SearchField, SecretField
@@ -50,6 +51,12 @@ class CameraForm(Form):
         default=str(RecordedStream.MAIN),
         description="The second stream saves disk and uplink and shows less. It needs its URL above.",
     )
+    retention_days = IntegerField(
+        "Keep for days",
+        validators=[Optional()],
+        description="Older footage of this camera is deleted from the store, unless its recording is held. "
+        "Empty: as the server is set, by default for ever.",
+    )
     recording_mode = SelectField("Recorded", choices=[(str(mode), text) for mode, text in MODES.items()])
     camera_type = SelectField(
         "Type",
@@ -76,5 +83,9 @@ SECTIONS = (
         "Stored encrypted and never shown again, since it may hold a password.",
         ("rtsp_url", "clear_rtsp_url", "rtsp_url_sub", "clear_rtsp_url_sub"),
     ),
-    ("Recording", "", ("recording_mode", "recorded_stream", "rtsp_transport", "camera_type", "record_quality")),
+    (
+        "Recording",
+        "",
+        ("recording_mode", "recorded_stream", "rtsp_transport", "retention_days", "camera_type", "record_quality"),
+    ),
 )

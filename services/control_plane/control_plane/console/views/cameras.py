@@ -30,6 +30,7 @@ from control_plane.fleet.cameras import (
     shown_url,
 )
 from control_plane.models import Camera, Client, ClientCamera, Recording, Schedule, Site
+from control_plane.recordings.retention import kept_days
 
 
 class CameraView(ConsoleView, model=Camera):
@@ -55,6 +56,7 @@ class CameraView(ConsoleView, model=Camera):
         "recording_mode",
         "recorded_stream",
         "rtsp_transport",
+        "retention_days",
         "camera_type",
         "record_quality",
         "is_active",
@@ -73,6 +75,7 @@ class CameraView(ConsoleView, model=Camera):
         "recording_mode": "Recorded",
         "recorded_stream": "Recorded stream",
         "rtsp_transport": "Transport",
+        "retention_days": "Kept for",
         "camera_type": "Type",
         "record_quality": "Quality",
         "is_active": "Active",
@@ -109,6 +112,7 @@ class CameraView(ConsoleView, model=Camera):
         "state": lambda camera, _, request: _state_in_full(camera, request),
         "stream": lambda camera, _, request: _stream(request),
         "recorded_stream": lambda camera, _: STREAMS[camera.recorded_stream],
+        "retention_days": lambda camera, _, request: _kept_for(camera, request),
         "rtsp_transport": lambda camera, _: TRANSPORTS[camera.rtsp_transport or ""],
         "camera_type": lambda camera, _: TYPES[camera.camera_type],
         "record_quality": lambda camera, _: camera.record_quality.capitalize(),
@@ -131,6 +135,7 @@ class CameraView(ConsoleView, model=Camera):
         camera_id = request.state.row.id
         async with self.services.sessions() as session:
             scenes = await noticed(session, camera_id)
+            request.state.default_retention_days = self.services.settings.retention_days
             request.state.url = shown_url(await find_camera(session, camera_id), self.services.secrets)
             return {
                 "scenes": scenes,
@@ -227,6 +232,12 @@ def _state_in_full(camera: Camera, request: Request) -> Any:
     if not camera.is_active:
         return _state(camera, request)
     return request.state.extras[camera.id].shown_in_full(datetime.now(UTC), camera.site.timezone)
+
+
+def _kept_for(camera: Camera, request: Request) -> str:
+    days = kept_days(camera.retention_days, request.state.default_retention_days)
+    text = f"{days} days" if days else "ever"
+    return text if camera.retention_days else f"{text}, as the server is set"
 
 
 def _stream(request: Request) -> Any:

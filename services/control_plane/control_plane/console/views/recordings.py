@@ -2,9 +2,11 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar
 
+from markupsafe import Markup
 from sqlalchemy import Date, Select, cast, func, or_, select
 from sqlalchemy.orm import joinedload
 from starlette.requests import Request
@@ -27,6 +29,19 @@ _COLOURS = {
     RecordingStatus.FAILED: "red",
     RecordingStatus.STOPPED: "yellow",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The segments of one recording."""
+
+    stored: int
+    deleted: int
+    total: int
+    size_bytes: int
+
+
+_NOTHING = Counted(0, 0, 0, 0)
 
 
 class RecordingView(KeysetView, model=Recording):
@@ -142,6 +157,7 @@ class RecordingView(KeysetView, model=Recording):
             select(
                 Segment.recording_id,
                 func.count().filter(Segment.state == SegmentState.STORED),
+                func.count().filter(Segment.state == SegmentState.DELETED),
                 func.count(),
                 func.coalesce(func.sum(Segment.size_bytes), 0),
             )
@@ -149,7 +165,10 @@ class RecordingView(KeysetView, model=Recording):
             .group_by(Segment.recording_id)
         )
         async with self.services.sessions() as session:
-            return {id_: (stored, total, int(size)) for id_, stored, total, size in await session.execute(counts)}
+            return {
+                id_: Counted(stored, deleted, total, int(size))
+                for id_, stored, deleted, total, size in await session.execute(counts)
+            }
 
     async def details_context(self, request: Request) -> dict[str, Any]:
         """The first segments and gaps by time."""
@@ -177,7 +196,7 @@ class RecordingView(KeysetView, model=Recording):
                 .order_by(Gap.started_at)
                 .limit(_SHOWN_GAPS)
             )
-        total = request.state.extras.get(recording.id, (0, 0, 0))[1]
+        total = request.state.extras.get(recording.id, _NOTHING).total
         return {
             "segments": list(segments),
             "total": total,
@@ -224,14 +243,18 @@ def _length(recording: Recording) -> str:
 
 
 def _stored_of_total(recording: Recording, request: Request) -> Any:
-    stored, total, _ = request.state.extras.get(recording.id, (0, 0, 0))
-    if not total:
+    counted = request.state.extras.get(recording.id, _NOTHING)
+    if not counted.total:
         return display.badge("one file", "blue") if recording.gcp_path else display.nothing()
-    return display.badge(f"{stored} of {total}", "green" if stored == total else "yellow")
+    if counted.deleted == counted.total:
+        return display.badge("deleted", "secondary")
+    here = counted.total - counted.deleted
+    stored = display.badge(f"{counted.stored} of {here}", "green" if counted.stored == here else "yellow")
+    return stored + (Markup(" ") + display.badge(f"{counted.deleted} deleted", "secondary") if counted.deleted else "")
 
 
 def _size(recording: Recording, request: Request) -> Any:
-    size = request.state.extras.get(recording.id, (0, 0, 0))[2] or recording.file_size
+    size = request.state.extras.get(recording.id, _NOTHING).size_bytes or recording.file_size
     return display.size(size) if size else display.nothing()
 
 
