@@ -4,6 +4,7 @@ import asyncio
 import select
 import socket
 import time
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -132,6 +133,7 @@ def _recorded(folder: Path, description: Description, came: list[_Came]) -> floa
     return 1000 * replayed.spent_seconds / (came[-1].after_seconds - came[0].after_seconds)
 
 
-def _feed(take: Take, plan: Plan, sample: Sample, arrival: float) -> bool:
-    take.feed(sample, arrival, plan)
+def _feed(take: Take, plan: Plan, samples: Iterable[Sample], arrival: float) -> bool:
+    for sample in samples:
+        take.feed(sample, arrival, plan)
     return True

@@ -99,7 +99,7 @@ def test_what_a_disk_takes_only_in_part_fails_and_is_never_taken_for_whole(tmp_p
 def test_many_parts_are_written_as_one_piece_however_many_a_system_call_takes(tmp_path: Path) -> None:
     parts = [b"%d," % number for number in range(5000)]
     file = GrowingFile(tmp_path / "a")
-    file.write_all(parts)
+    file.write_all(parts, len(b"".join(parts)))
     file.close()
     assert (tmp_path / "a").read_bytes() == b"".join(parts)
 
@@ -111,12 +111,12 @@ def test_parts_that_a_disk_takes_only_in_part_fail_and_nothing_follows_them(tmp_
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with pytest.raises(OSError, match="File too large"):
-            file.write_all([bytes(600), bytes(600)])
+            file.write_all([bytes(600), bytes(600)], 1200)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
     with pytest.raises(OSError, match="File too large"):
-        file.write_all([b"more"])
+        file.write_all([b"more"], 4)
     with pytest.raises(OSError, match="File too large"):
         file.patch(0, b"head")
     file.close()

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import io
 import threading
+from collections.abc import Iterable
 from contextlib import closing
 
 import av
@@ -24,8 +25,8 @@ async def test_what_came_with_the_cameras_good_bye_is_handed_over() -> None:
     reader = Reader(nap_seconds=1.0)  # the last pictures and the good-bye are read at once
     packets: list[Sample] = []
 
-    def take(packet: Sample, arrival: float) -> bool:
-        packets.append(packet)
+    def take(samples: Iterable[Sample], arrival: float) -> bool:
+        packets.extend(samples)
         return True
 
     def watch(url: str) -> None:

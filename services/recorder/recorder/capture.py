@@ -3,7 +3,7 @@
 import random
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import datetime
 from functools import partial
@@ -220,12 +220,15 @@ class Capture:
         if self._condition not in {CameraCondition.CONNECTING, CameraCondition.STALLED}:
             self._become(CameraCondition.CONNECTING, "")
 
-    def _feed(self, url: str, take: Take, packet: Sample, arrival: float) -> bool:
-        """One packet, on whichever thread reads this connection; False when no more is wanted of it."""
+    def _feed(self, url: str, take: Take, samples: Iterable[Sample], arrival: float) -> bool:
+        """What came at once, on whichever thread reads this connection; False when no more is wanted of it."""
         if not self._wants(url):
             return False
         with self._lock:
-            take.feed(packet, arrival, self.plan)
+            for sample in samples:
+                take.feed(sample, arrival, self.plan)
+                if self._stopping.is_set():  # who stops it waits for the lock, and each may take a slow disk long
+                    return False
         condition = _flowing(take, self.plan, self._condition)
         if condition is not self._condition:
             self._become(condition, "")

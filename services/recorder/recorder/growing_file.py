@@ -39,19 +39,23 @@ class GrowingFile:
             raise
         return len(data)
 
-    def write_all(self, parts: Sequence[bytes | memoryview]) -> None:
+    def write_all(self, parts: Sequence[bytes | memoryview], size_bytes: int) -> None:
         """One after the other, and none of them copied before the kernel does. OSError as of `write`."""
         if self.failure is not None:
             raise self.failure
-        for at in range(0, len(parts), _PARTS_AT_ONCE):
-            some = parts[at : at + _PARTS_AT_ONCE]
-            try:
-                written = os.writev(self._descriptor, some)
-            except OSError as error:
-                self.failure = error
-                raise
-            if written < sum(map(len, some)):
-                self.write(b"".join(some)[written:])
+        written = 0
+        try:
+            for at in range(0, len(parts), _PARTS_AT_ONCE):
+                some = parts[at : at + _PARTS_AT_ONCE]
+                taken = os.writev(self._descriptor, some)
+                written += taken
+                if written < size_bytes and taken < sum(map(len, some)):
+                    break
+        except OSError as error:
+            self.failure = error
+            raise
+        if written < size_bytes:
+            self.write(b"".join(parts)[written:])
 
     def patch(self, offset: int, data: bytes) -> None:
         """Change what is there, after all that was written is on disk; see `seek`. OSError as of `write`."""

@@ -56,47 +56,22 @@ class Muxer(Protocol):
 def muxer(file: GrowingFile, tracks: Tracks, parameter_sets: bytes | None, metadata: Mapping[str, str]) -> Muxer:
     """The one that fits. `parameter_sets` are those of the first keyframe, if it brings any."""
     if tracks.is_plain:
-        return OwnMuxer(file, tracks, parameter_sets, metadata)
+        return Mp4File(file, _head(tracks, parameter_sets, metadata))
     return LibavMuxer(file, tracks, parameter_sets, metadata)
 
 
-class OwnMuxer:
-    """Samples go to the disk from where they were received."""
-
-    lacks_sound = False  # whenever it comes, it goes into the same file
-
-    def __init__(
-        self, file: GrowingFile, tracks: Tracks, parameter_sets: bytes | None, metadata: Mapping[str, str]
-    ) -> None:
-        """`tracks` are plain."""
-        self._has_sound = tracks.audio is not None and tracks.policy is not AudioPolicy.NONE
-        self._output = Mp4File(file, self._head(tracks, parameter_sets, metadata))
-
-    def _head(self, tracks: Tracks, parameter_sets: bytes | None, metadata: Mapping[str, str]) -> Head:
-        empty = io.BytesIO()
-        timescales = [time_base_of(tracks.video).denominator]
-        with av.open(empty, "w", format="mp4", options={"movflags": "empty_moov"}) as output:
-            output.metadata.update(metadata)
-            add_pictures(output, tracks, parameter_sets)
-            if self._has_sound and tracks.audio is not None:
-                audio_track(output, tracks.audio, tracks.policy)
-                timescales.append(time_base_of(tracks.audio).denominator)
-            output.start_encoding()
-        return Head.read(empty.getvalue(), timescales)
-
-    def write_video(self, sample: Sample) -> None:
-        self._output.write_video(sample)
-
-    def write_audio(self, sample: Sample) -> None:
-        if self._has_sound:
-            self._output.write_audio(sample)
-
-    def close(self) -> None:
-        self._output.close()
-
-    def give_up(self) -> None:
-        with suppress(OSError):
-            self._output.flush()
+def _head(tracks: Tracks, parameter_sets: bytes | None, metadata: Mapping[str, str]) -> Head:
+    """The tracks as libav describes them in a file without samples."""
+    empty = io.BytesIO()
+    timescales = [time_base_of(tracks.video).denominator]
+    with av.open(empty, "w", format="mp4", options={"movflags": "empty_moov"}) as output:
+        output.metadata.update(metadata)
+        add_pictures(output, tracks, parameter_sets)
+        if tracks.audio is not None and tracks.policy is not AudioPolicy.NONE:
+            audio_track(output, tracks.audio, tracks.policy)
+            timescales.append(time_base_of(tracks.audio).denominator)
+        output.start_encoding()
+    return Head.read(empty.getvalue(), timescales)
 
 
 class LibavMuxer:

@@ -94,7 +94,7 @@ class PlainStream:
 
         def receive(data: bytes, arrival: float) -> bool:
             units = self._session.feed(data)
-            is_wanted = all(feed(self._sample(self._live(unit, arrival)), arrival) for unit in units)
+            is_wanted = feed((self._sample(self._live(unit, arrival)) for unit in units), arrival)
             self._session.go_on()  # after the packets: it tells that these were the last
             if not units:
                 self._liveness.neither(arrival)
@@ -121,11 +121,11 @@ class PlainStream:
     def _read_settling(self, feed: Feed, is_settled: Callable[[], bool]) -> bool:
         """Whether more is wanted. On its own, since what a function holds stays for as long as it runs: a keyframe."""
         begun, self._begun = self._begun, []
-        if not all(feed(self._sample(unit), arrival) for unit, arrival in begun):
+        if not all(feed((self._sample(unit),), arrival) for unit, arrival in begun):
             return False
         while not is_settled():
             for unit, arrival in self._units():
-                if not feed(self._sample(unit), arrival):
+                if not feed((self._sample(unit),), arrival):
                     return False
         return True
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -39,8 +39,8 @@ READ_SECONDS = 5.0
 _WAITED_SECONDS = 0.001
 """A packet that took longer had to be waited for: there was nothing more to read."""
 
-Feed = Callable[[Sample, float], bool]
-"""Takes a picture or a piece of sound, and when it came (monotonic); False when no more is wanted."""
+Feed = Callable[[Iterable[Sample], float], bool]
+"""Takes what came at once, and when that was (monotonic); False when no more is wanted."""
 
 # Anything else is refused at once, not at the first segment's end: it doesn't fit into MP4, or, like AV1, nobody knows
 # whether what libav makes of its RTP packets does.
@@ -136,7 +136,7 @@ class CameraStream:
         waited_since = time.monotonic()
         for packet in self.packets():
             arrival = time.monotonic()
-            if not feed(packet, arrival):
+            if not feed((packet,), arrival):
                 return
             if self._may_nap and arrival - waited_since > _WAITED_SECONDS and is_settled():
                 self._interrupted.wait(NAP_SECONDS)

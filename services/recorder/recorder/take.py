@@ -146,7 +146,7 @@ class Take:
         self._finish_what_is_over(run, second, stamp, plan)
         if self._writer is not None:
             if run is None or not packet.is_keyframe or not self._is_cut(self._writer, run, second):
-                self._write(packet, second)
+                self._write(packet, second, stamp)
                 return
             self._seal(second)
         self._wait(packet, second, arrival, run, plan)
@@ -158,7 +158,7 @@ class Take:
                 self._preroll.forget_before(second - plan.ahead.kept_seconds, second)
             elif self._preroll.size_bytes > GOP_BYTES // 2:
                 self._open(run, plan)  # waited for sound, or for the stamps; no longer
-                self._write(packet, second)
+                self._write(packet, second, self._timeline.stamp(second))
                 return
             # Else all wait together: libav hands over in a burst what came while it looked for announced sound, and
             # stamps taken before its end would be seconds late for as long as the connection lasts.
@@ -218,14 +218,14 @@ class Take:
         self._journal.footage_began(self._writer, start)
         for packet, second in kept:
             if packet.stream_index == self._tracks.video.index:
-                self._write(packet, second)
+                self._write(packet, second, self._timeline.stamp(second))
             else:
                 self._writer.write_audio(packet)
 
-    def _write(self, packet: Sample, second: float) -> None:
+    def _write(self, packet: Sample, second: float, stamp: datetime) -> None:
         if self._writer is not None:
             self._writer.write_video(packet, second)
-            self._journal.coverage.footage_until(self._timeline.stamp(second))
+            self._journal.coverage.footage_until(stamp)
 
     def _seal(self, next_second: float | None) -> None:
         """`next_second` is where the footage goes on, if it does."""

@@ -150,6 +150,7 @@ class _Track:
         # A float, since arithmetic with fractions would be most of what a packet costs.
         self._tick_seconds = float(time_base)
         self._shift = self._ticks(shift_seconds)
+        self._backward = self._ticks(_BACKWARD_SECONDS)
         self._newest: int | None = None
         """The latest time that any packet is shown."""
         self._advance = 0
@@ -187,16 +188,19 @@ class _Track:
             self._ahead.append(pts)
             self._newest = pts
         else:
-            waited = arrival - self.last_arrival
-            pts = self._mended(time, waited, self._newest)
-            earliest = self._dts + 1
-            dts = max(pts if self.depth == 0 else self._overtaken(pts), earliest)
-            pts = max(pts, dts)
-            if dts > earliest:
+            # Written out, without `max`: this is done for each packet of each camera.
+            newest, waited = self._newest, arrival - self.last_arrival
+            pts = self._mended(time, waited, newest)
+            dts = pts if self.depth == 0 else self._overtaken(pts)
+            if dts > self._dts + 1:
                 self._frame = dts - self._dts
-            self._late_seconds = max(0.0, waited - (pts - self._newest) * self._tick_seconds)
-            if pts > self._newest:
-                self._advance, self._newest = pts - self._newest, pts
+            else:
+                dts = self._dts + 1
+            pts = max(pts, dts)
+            late = waited - (pts - newest) * self._tick_seconds
+            self._late_seconds = late if late > 0 else 0.0
+            if pts > newest:
+                self._advance, self._newest = pts - newest, pts
         packet.dts, packet.pts = dts, pts
         self._dts, self.last_arrival = dts, arrival
         return self._newest * self._tick_seconds
@@ -208,19 +212,19 @@ class _Track:
         it sent before, and that one late.
         """
         waited += self._late_seconds
+        pts = None if time is None else time + self._shift
+        has_jumped = pts is not None and (
+            (pts - newest) * self._tick_seconds > waited + TOLERANCE_SECONDS or pts < self._dts - self._backward
+        )
+        if pts is not None and not has_jumped and self._repeats < _FROZEN_PACKETS:
+            return pts
         by_arrival = newest + max(1, self._ticks(waited))
         onward = newest + self._advance if self._advance and waited < _PAUSE_SECONDS else by_arrival
-        if time is None:
+        if pts is None:
             return onward
-        pts = time + self._shift
-        is_far_ahead = pts - newest > self._ticks(waited + TOLERANCE_SECONDS)
-        if is_far_ahead or pts < self._dts - self._ticks(_BACKWARD_SECONDS):
-            self._shift += onward - pts
-            return onward
-        if self._repeats >= _FROZEN_PACKETS:
-            self._shift += by_arrival - pts
-            return by_arrival
-        return pts
+        mended = onward if has_jumped else by_arrival
+        self._shift += mended - pts
+        return mended
 
     def _overtaken(self, pts: int) -> int:
         """The decoding time: when the earliest of the packets that may still overtake each other is shown.

@@ -7,6 +7,7 @@ After a crash it is read by its fragments. Closing it writes the complete `moov`
 16 bytes of `free` the header of an `mdat` that hides what only a file without index needs.
 """
 
+from contextlib import suppress
 from operator import sub
 
 from recorder.growing_file import GrowingFile
@@ -27,6 +28,9 @@ class Mp4File:
 
     The first sample is a keyframe. OSError from any call if the disk is full or broken, then and ever after.
     """
+
+    lacks_sound = False
+    """Whenever it comes, it goes into the same file."""
 
     def __init__(self, file: GrowingFile, head: Head) -> None:
         self._file, self._head = file, head
@@ -57,7 +61,9 @@ class Mp4File:
         self._pictures.append(picture)
 
     def write_audio(self, sound: Sample) -> None:
-        """The next piece, whenever it comes."""
+        """The next piece, whenever it comes; nothing where none is wanted."""
+        if self._sound is None:
+            return
         time = sound.dts or 0
         if not self._sounds:
             self._sound_began = time
@@ -66,9 +72,10 @@ class Mp4File:
             self._sound_began = time
         self._sounds.append(sound)
 
-    def flush(self) -> None:
-        """What waits for its fragment to be complete is written."""
-        self._flush(None)
+    def give_up(self) -> None:
+        """What came is written if it can be, and the file stays one of fragments."""
+        with suppress(OSError):
+            self._flush(None)
 
     def close(self) -> None:
         """Make it a plain MP4. Its descriptor stays open."""
@@ -79,9 +86,9 @@ class Mp4File:
         timescale = used[-1].head.timescale  # that of sound if there is any: it begins at its very tick
         edits = [index.edit(self._skipped, timescale) for index in used]
         tracks = [index.box(edit, ticks) for index, (edit, ticks) in zip(used, edits, strict=True)]
-        end = self._end
-        self._append([self._head.of_all(tracks, timescale, max(ticks for _, ticks in edits))])
-        self._file.patch(self._mdat_at, large_header(b"mdat", end - self._mdat_at))
+        movie = self._head.of_all(tracks, timescale, max(ticks for _, ticks in edits))
+        self._file.write_all([movie], len(movie))
+        self._file.patch(self._mdat_at, large_header(b"mdat", self._end - self._mdat_at))
 
     def _flush(self, next_time: int | None) -> None:
         """Write what came as a fragment; the next picture is decoded at `next_time`, if that is known."""
@@ -103,7 +110,9 @@ class Mp4File:
         for sample in sounds:
             content += pieces_of(sample)
         place = self._end + len(content[0])
-        self._append(content)
+        end = place + sum(run.size_bytes for _, run, _ in runs)
+        self._file.write_all(content, end - self._end)
+        self._end = end
         for index, run, times in runs:
             index.add(run, times, place)
             place += run.size_bytes
@@ -141,7 +150,3 @@ class Mp4File:
             is_in_sync=is_sound,
         )
         return index, run, times
-
-    def _append(self, content: list[Bytes]) -> None:
-        self._file.write_all(content)
-        self._end += sum(map(len, content))
