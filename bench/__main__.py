@@ -14,6 +14,7 @@ from bench.depacketizing import depacketizing
 from bench.ethernet import NoEthernetError
 from bench.fast_forward import LATE, fast_forward
 from bench.muxing import muxing
+from bench.rate_limit import rate_limit
 from bench.reconnect import reconnect
 from bench.recording import (
     COST_CAMERAS,
@@ -43,6 +44,7 @@ BENCHMARKS: dict[tuple[str, ...], Callable[[Path], Coroutine[Any, Any, list[Resu
     ("recorder.depacketizing",): depacketizing,
     ("recorder.muxing",): muxing,
     ("recorder.reconnect",): reconnect,
+    ("upload.rate_limit", "upload.rate_limit.off"): rate_limit,
 }
 
 

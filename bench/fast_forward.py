@@ -36,6 +36,8 @@ from recorder.segments import SegmentWriter
 from recorder.spool import Recording, SegmentState, Spool
 from recorder.storage.files import Folder
 from recorder.tracks import Tracks
+from recorder.turns import Turns
+from recorder.uplink import Uplink
 from recorder.uploads import Uploads
 from recorder.vault import Vault
 
@@ -101,13 +103,15 @@ async def live(base: Path, counts: list[int]) -> AsyncIterator[Sample]:
     await asyncio.to_thread(make_clip, clip)
     clock, sealer = SystemClock(), Sealer()
     with closing(Spool.open(base / "spool")) as spool:
+        uplink = Uplink(clock)
         uploads = Uploads(
             spool,
             Folder(store),
             Vault(SecretStr("nothing is kept with it")),
             clock=clock,
+            uplink=uplink,
+            turns=Turns(spool, uplink, clock=clock, newest_first=True),
             parallel=4,
-            newest_first=True,
             on_uploaded=lambda: None,
         )
         retention = Retention(

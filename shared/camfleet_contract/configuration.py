@@ -10,6 +10,7 @@ from pydantic.config import JsonDict
 from camfleet_contract.cameras import CAMERA_EXAMPLE, Camera, RecordedStream, RtspTransport
 from camfleet_contract.messages import Message, Name, Utc
 from camfleet_contract.schedules import ScheduleRule
+from camfleet_contract.uploading import UPLOADING_EXAMPLE, Uploading
 
 SegmentSeconds = Annotated[int, Field(ge=2, le=3600)]
 
@@ -89,8 +90,9 @@ class Storage(Message):
 class RecorderConfig(Message):
     """The answer to `GET config`.
 
-    A camera or schedule that this version can't read is set aside (`unreadable`): one that a newer control plane wrote,
-    or that is broken, must not stop the recording of all the others. Who caches the document caches it as received.
+    A camera or schedule that this version can't read is set aside (`unreadable`), and so is `uploading`: what a newer
+    control plane wrote, or what is broken, must not stop the recording of all the others. Who caches the document
+    caches it as received.
     """
 
     model_config = ConfigDict(
@@ -106,6 +108,7 @@ class RecorderConfig(Message):
                     "storage": _STORAGE,
                     "segment_seconds": 60,
                     "held_recordings": ["0198f0c4-8a00-7b3c-9f10-6d2b8e4a1c55"],
+                    "uploading": UPLOADING_EXAMPLE,
                 }
             ]
         }
@@ -126,6 +129,8 @@ class RecorderConfig(Message):
     held_recordings: list[UUID] | None = None
     """Recordings of this client whose local files no rule of retention may delete; null from a control plane that
     knows no holds: then those that the recorder knows stay."""
+    uploading: Uploading | None = None
+    """null from a control plane that knows none: then the recorder's own settings count alone."""
 
     _unreadable: tuple[str, ...] = PrivateAttr(default=())
 
@@ -141,8 +146,16 @@ class RecorderConfig(Message):
             return handler(data)
         cameras, unreadable_cameras = _read_each("camera", ConfiguredCamera, data.get("cameras"))
         schedules, unreadable_schedules = _read_each("schedule", Schedule, data.get("schedules"))
-        config = handler({**data, "cameras": cameras, "schedules": schedules})
-        config._unreadable = (*unreadable_cameras, *unreadable_schedules)  # noqa: SLF001 - cls is its own class
+        uploading, unreadable_uploading = _read_each("uploading", Uploading, [data.get("uploading") or {}])
+        config = handler(
+            {
+                **data,
+                "cameras": cameras,
+                "schedules": schedules,
+                "uploading": uploading[0] if uploading and data.get("uploading") is not None else None,
+            }
+        )
+        config._unreadable = (*unreadable_cameras, *unreadable_schedules, *unreadable_uploading)  # noqa: SLF001 - cls is its own class
         return config
 
 

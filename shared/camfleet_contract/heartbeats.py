@@ -37,6 +37,14 @@ _PROBLEM: JsonDict = {
     "text": "uploads: the storage folder /mnt/footage does not exist: mount the disk, or create it",
     "since": "2026-03-01T19:42:10Z",
 }
+_UPLINK: JsonDict = {
+    "bytes_per_second": 248320.5,
+    "capacity_bytes_per_second": 249100.0,
+    "limit_kbit": 2000,
+    "is_open": True,
+    "changes_at": "2026-03-02T05:00:00Z",
+}
+_FETCH_PROGRESS: JsonDict = {"id": "0198f0d9-3b00-7d44-8c21-4f7a9e0b6c12", "segments": 3, "bytes": 22544384}
 _DISK: JsonDict = {"total_bytes": 500107862016, "free_bytes": 127131062272}
 
 
@@ -84,6 +92,34 @@ class Problem(Message):
     since: Utc
 
 
+class Uplink(Message):
+    """How the recorder may upload now, and how fast it does."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_UPLINK]})
+
+    bytes_per_second: Fraction = 0.0
+    """Sent in the last minute, on average."""
+    capacity_bytes_per_second: Fraction | None = None
+    """What the store took lately while there was something to send; null before that is known."""
+    limit_kbit: BigCount | None = None
+    """The lower of the console's and the site's own; null: none."""
+    is_open: bool = True
+    """Whether it is within the hours of uploading."""
+    changes_at: Utc | None = None
+    """When these hours begin or end next; null: never."""
+
+
+class FetchProgress(Message):
+    """What is still to be stored of an interval that was asked for."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_FETCH_PROGRESS]})
+
+    id: UUID
+    segments: BigCount = 0
+    """0: all that there was is stored, or there was nothing."""
+    bytes: BigCount = 0
+
+
 class Heartbeat(LenientMessage):
     """The body of `POST heartbeat`. The first five fields are the predecessor's, and it may leave out any of them."""
 
@@ -110,6 +146,8 @@ class Heartbeat(LenientMessage):
                     "upload_bytes_per_second": 786432.0,
                     "config_revision": "9f2c6a41d0e8b735",
                     "problems": [_PROBLEM],
+                    "uplink": _UPLINK,
+                    "fetches": [_FETCH_PROGRESS],
                 },
             ]
         }
@@ -136,6 +174,9 @@ class Heartbeat(LenientMessage):
     config_revision: Annotated[Text, Field(max_length=128)] | None = None
     problems: Annotated[list[Problem], Field(max_length=50)] | None = None
     """What is wrong with the recorder itself; its cameras' troubles are in `cameras`. Absent from older recorders."""
+    uplink: Uplink | None = None
+    fetches: Annotated[list[FetchProgress], Field(max_length=1000)] | None = None
+    """Of the intervals that the configuration asks for."""
 
 
 class HeartbeatReceived(Message):

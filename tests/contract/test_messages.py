@@ -15,7 +15,16 @@ from camfleet_contract.configuration import ConfiguredCamera, RecorderConfig, Sc
 from camfleet_contract.events import Event, EventReport, EventsAnswer, EventVerdict
 from camfleet_contract.gaps import Gap, GapReport, GapsAnswer, GapVerdict
 from camfleet_contract.health import Health
-from camfleet_contract.heartbeats import Backlog, CameraState, Disk, Heartbeat, HeartbeatReceived, Problem
+from camfleet_contract.heartbeats import (
+    Backlog,
+    CameraState,
+    Disk,
+    FetchProgress,
+    Heartbeat,
+    HeartbeatReceived,
+    Problem,
+    Uplink,
+)
 from camfleet_contract.messages import ErrorAnswer, Interval, LenientMessage, Message
 from camfleet_contract.recordings import (
     RecordingRegistered,
@@ -25,6 +34,7 @@ from camfleet_contract.recordings import (
 )
 from camfleet_contract.schedules import ScheduleRule, Window
 from camfleet_contract.segments import OfferBatch, OffersAnswer, OfferVerdict, SegmentOffer, UploadSession
+from camfleet_contract.uploading import Fetch, UploadHours, Uploading
 
 # What each message has required since its first version. This table may lose entries and never gain one: a field that
 # comes later has a default, or a recorder that was upgraded while offline can't read what it cached.
@@ -37,6 +47,9 @@ REQUIRED: dict[type[Message], set[str]] = {
     Schedule: {"schedule_type", "start_time", "end_time", "id", "name", "camera"},
     Window: {"start", "end"},
     Storage: set(),
+    Uploading: set(),
+    UploadHours: {"start_time", "end_time"},
+    Fetch: {"start", "end", "id", "camera_id", "expires_at"},
     RecorderConfig: {"revision", "client_id", "client_name"},
     Heartbeat: set(),
     HeartbeatReceived: {"client_id", "server_time"},
@@ -44,6 +57,8 @@ REQUIRED: dict[type[Message], set[str]] = {
     Backlog: set(),
     Disk: {"total_bytes", "free_bytes"},
     Problem: {"code", "since"},
+    Uplink: set(),
+    FetchProgress: {"id"},
     RecordingRegistration: {"camera_id"},
     RecordingRegistered: {"recording_id"},
     RecordingStatusReport: {"recording_id", "status"},

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
@@ -17,6 +18,8 @@ from recorder.errors import ControlPlaneUnreachable
 from recorder.offers import Offers, name_of
 from recorder.reports import Reports
 from recorder.spool import MissedFootage, SegmentState, Spool
+from recorder.turns import Turns
+from recorder.uplink import Uplink
 from recorder.vault import Vault
 from tests.recorder.control_plane import FakeControlPlane
 from tests.recorder.gcs import Gcs
@@ -33,12 +36,13 @@ def clock() -> SetClock:
 @pytest.fixture
 def make_reports(control_plane: ControlPlane, data_spool: Spool, vault: Vault, clock: SetClock) -> MakeReports:
     def make(window: int | None) -> Reports:
+        turns = Turns(data_spool, Uplink(clock), clock=clock, newest_first=True)
         offers = Offers(
             control_plane,
             data_spool,
             vault,
             clock=clock,
-            window=window,
+            next_up=partial(turns.upcoming, window) if window is not None else None,
             newest_first=True,
             on_session=lambda: None,
             on_stored=lambda: None,

@@ -59,7 +59,7 @@ def reports(control_plane: ControlPlane, data_spool: Spool, vault: Vault) -> Rep
         data_spool,
         vault,
         clock=clock,
-        window=None,
+        next_up=None,
         newest_first=True,
         on_session=lambda: None,
         on_stored=lambda: None,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,8 @@ from recorder.storage.files import Folder
 from recorder.storage.gcs import Bucket
 from recorder.storage.interface import SessionMemory, Storage, Upload
 from recorder.storage.patience import Patience
+from recorder.turns import Turns
+from recorder.uplink import Uplink
 from recorder.uploads import Uploads
 from recorder.vault import Vault
 from tests.recorder.control_plane import FakeControlPlane
@@ -32,6 +35,7 @@ from tests.recorder.waiting import LIMIT_SECONDS, until
 QUICK = Backoff(timedelta(milliseconds=1), timedelta(milliseconds=5))
 PATIENCE = Patience(attempts=3, backoff=QUICK)
 TICK = timedelta(milliseconds=20)
+AHEAD = 4
 
 
 class Progress:
@@ -52,19 +56,31 @@ class Progress:
 
 @asynccontextmanager
 async def uploading(
-    spool: Spool, store: Storage, vault: Vault, progress: Progress, parallel: int = 2, newest_first: bool = True
+    spool: Spool,
+    store: Storage,
+    vault: Vault,
+    progress: Progress,
+    parallel: int = 2,
+    newest_first: bool = True,
+    uplink: Uplink | None = None,
 ) -> AsyncIterator[Uploads]:
+    clock = SystemClock()
+    uplink = uplink or Uplink(clock)
+    turns = Turns(spool, uplink, clock=clock, newest_first=newest_first)
     uploads = Uploads(
         spool,
         store,
         vault,
-        clock=SystemClock(),
+        clock=clock,
+        uplink=uplink,
+        turns=turns,
         parallel=parallel,
-        newest_first=newest_first,
+        ahead=AHEAD,
         on_uploaded=progress,
         backoff=QUICK,
         poll=TICK,
     )
+    uplink.on_opening = uploads.wake
     task = asyncio.create_task(uploads.run())
     try:
         yield uploads
@@ -147,7 +163,7 @@ async def test_a_brokered_segment_goes_the_whole_way(
             data_spool,
             vault,
             clock=clock,
-            window=4,
+            next_up=partial(uploads.turns.upcoming, AHEAD),
             newest_first=True,
             on_session=uploads.wake,
             on_stored=progress,
@@ -205,13 +221,17 @@ async def test_sessions_that_expire_at_once_are_not_asked_for_in_a_rush(
     gcs.faults.extend([FaultKind.SESSION_GONE] * 1000)
     store = Brokered(http_client, chunk_bytes=UNIT, patience=PATIENCE)
     slow = Backoff(timedelta(seconds=30), timedelta(seconds=30), draw=lambda: 1.0)
+    uplink = Uplink(SystemClock())
+    turns = Turns(data_spool, uplink, clock=SystemClock(), newest_first=True)
     uploads = Uploads(
         data_spool,
         store,
         vault,
         clock=SystemClock(),
+        uplink=uplink,
+        turns=turns,
         parallel=1,
-        newest_first=True,
+        ahead=AHEAD,
         on_uploaded=lambda: None,
         backoff=slow,
         poll=TICK,
@@ -221,7 +241,7 @@ async def test_sessions_that_expire_at_once_are_not_asked_for_in_a_rush(
         data_spool,
         vault,
         clock=SystemClock(),
-        window=4,
+        next_up=partial(turns.upcoming, AHEAD),
         newest_first=True,
         on_session=uploads.wake,
         on_stored=lambda: None,

@@ -172,6 +172,10 @@ class LocalFileDamaged(StorageError):
     """The file on disk is missing or no longer has the checksum of its sealing."""
 
 
+class UploadsClosed(RecorderError):
+    """The hours in which footage may be uploaded are over: go on from there when they begin again."""
+
+
 class PortTaken(RecorderError):
     """The address of the local status pages can't be had: set STATUS_PORT or STATUS_HOST."""
 

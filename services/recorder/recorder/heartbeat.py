@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from camfleet_contract.heartbeats import Backlog, CameraState, Disk, Heartbeat, Problem
+from camfleet_contract.heartbeats import Backlog, CameraState, Disk, FetchProgress, Heartbeat, Problem, Uplink
 from recorder.backoff import Backoff
 from recorder.clock import Clock
 from recorder.clock_error import ClockError
@@ -56,6 +56,8 @@ class Vitals:
     upload_bytes_per_second: float
     config_revision: str | None
     problems: tuple[Problem, ...] = ()
+    uplink: Uplink | None = None
+    fetches: tuple[FetchProgress, ...] = ()
 
 
 class Heartbeats:
@@ -158,6 +160,8 @@ class Heartbeats:
             upload_bytes_per_second=vitals.upload_bytes_per_second,
             config_revision=vitals.config_revision,
             problems=list(vitals.problems),
+            uplink=vitals.uplink,
+            fetches=list(vitals.fetches),
         )
 
 

@@ -51,6 +51,8 @@ from recorder.stock import Stock
 from recorder.stocktaking import Stocktaking
 from recorder.storage.choice import chosen_store
 from recorder.stream import Transport
+from recorder.turns import Turns
+from recorder.uplink import Uplink
 from recorder.uploads import Uploads
 from recorder.vault import Vault
 
@@ -122,13 +124,18 @@ async def run(settings: Settings) -> None:
                 bytes_per_camera=settings.bytes_per_camera,
                 told_holds=config.told_holds,
             )
+            uplink = Uplink(clock, settings.site_uploading)
+            turns = Turns(spool, uplink, clock=clock, newest_first=newest_first)
+            ahead = SESSIONS_AHEAD * settings.upload_parallel
             uploads = Uploads(
                 spool,
                 store,
                 vault,
                 clock=clock,
+                uplink=uplink,
+                turns=turns,
                 parallel=settings.upload_parallel,
-                newest_first=newest_first,
+                ahead=ahead,
                 on_uploaded=wake,
             )
             offers = Offers(
@@ -136,21 +143,23 @@ async def run(settings: Settings) -> None:
                 spool,
                 vault,
                 clock=clock,
-                window=SESSIONS_AHEAD * settings.upload_parallel if store.needs_session else None,
+                next_up=partial(turns.upcoming, ahead) if store.needs_session else None,
                 newest_first=newest_first,
                 on_session=uploads.wake,
                 on_stored=retention.wake,
             )
             reports = Reports(control_plane, spool, offers, clock=clock)
             wake.whom = (reports.wake, uploads.wake)
-            wake.applied = (cameras.apply, lambda _: retention.wake())
+            uplink.on_opening = wake
+            # What is to go first is known when those who upload it wake.
+            wake.applied = (cameras.apply, uplink.apply, lambda _: retention.wake(), lambda _: wake())
             shown = settings.store or "brokered"
-            stock = Stock(spool, clock)
+            stock = Stock(spool, clock, uplink.fetches)
             problems = Problems(clock, stock, link, config, cameras, uploads, retention, clock_error)
             pulse = Pulse()
             recorder_id, now = spool.recorder_id, clock.now()
             status = Status(
-                VERSION, now, clock, recorder_id, stock, link, config, cameras, uploads, problems, shown, pulse
+                VERSION, now, clock, recorder_id, stock, link, config, cameras, uploads, problems, shown, pulse, uplink
             )
             heartbeats = Heartbeats(
                 control_plane,
@@ -169,7 +178,7 @@ async def run(settings: Settings) -> None:
             log.info("recorder_started", version=VERSION, store=shown, folder=str(base), pid=os.getpid())
             await config.start_from_cache()
             stocktaking = Stocktaking(spool, cameras.is_recovered)
-            others = (config, heartbeats, pulse, uploads, retention, stocktaking, LocalServer(api, listener))
+            others = (config, heartbeats, pulse, uplink, uploads, retention, stocktaking, LocalServer(api, listener))
             keep_for_good()
             await _run_all(cameras.run(), reports, [*(part.run() for part in others), trimming()], stop)
     log.info("recorder_stopped")

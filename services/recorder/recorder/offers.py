@@ -49,17 +49,20 @@ class Offers:
         vault: Vault,
         *,
         clock: Clock,
-        window: int | None,
+        next_up: Callable[[], list[Segment]] | None,
         newest_first: bool,
         on_session: Callable[[], None],
         on_stored: Callable[[], None],
     ) -> None:
-        """`window`: how many brokered uploads may wait at a time; None where the recorder uploads by itself."""
+        """`next_up`: what is uploaded next, for a few sessions; None where the recorder uploads by itself.
+
+        As many as can be used soon: sessions expire, and a backlog of days would open thousands.
+        """
         self._control_plane = control_plane
         self._spool = spool
         self._vault = vault
         self._clock = clock
-        self._window = window
+        self._next_up = next_up
         self._newest_first = newest_first
         self._on_session = on_session
         self._on_stored = on_stored
@@ -90,11 +93,9 @@ class Offers:
     def _due(self, now: datetime) -> list[Segment]:
         spool = self._spool.segments
         finished = spool.uploaded(now, newest_first=self._newest_first, limit=OFFERS_PER_BATCH)
-        if self._window is None:
+        if self._next_up is None:
             return finished
-        # As many sessions as can be used soon: they expire, and a backlog of days would open thousands.
-        next_up = spool.to_upload(now, newest_first=self._newest_first, limit=self._window)
-        new = [segment for segment in next_up if segment.upload_session is None]
+        new = [segment for segment in self._next_up() if segment.upload_session is None]
         return [*finished, *new][:OFFERS_PER_BATCH]
 
     async def _as_offer(self, segment: Segment) -> SegmentOffer | None:
@@ -132,7 +133,7 @@ class Offers:
 
     def _record_wanted(self, segment: Segment, verdict: OfferVerdict, now: datetime) -> None:
         spool = self._spool.segments
-        if self._window is None:
+        if self._next_up is None:
             # Uploaded by ourselves, yet the control plane does not find it: another store, or the object went.
             spool.mark_sealed_again(
                 segment.id, verdict.reason or "the object is not found in the store", now + 10 * MINUTE

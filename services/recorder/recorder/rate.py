@@ -5,6 +5,7 @@ from collections import deque
 from recorder.clock import Clock
 
 WINDOW_SECONDS = 60.0
+GRAIN_SECONDS = 0.25
 
 
 class Rate:
@@ -13,12 +14,15 @@ class Rate:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._counts: deque[tuple[float, int]] = deque()
-        self.total = 0
 
     def add(self, count: int) -> None:
         """So much just passed."""
-        self._counts.append((self._clock.monotonic(), count))
-        self.total += count
+        now = self._clock.monotonic()
+        if self._counts and now - self._counts[-1][0] < GRAIN_SECONDS:
+            # It keeps the moment at which it began: else a steady stream would be one that never ends.
+            began, so_far = self._counts.pop()
+            now, count = began, so_far + count
+        self._counts.append((now, count))
         self._forget()
 
     def per_second(self) -> float:

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from camfleet_contract.uploading import FASTEST_KBIT, SLOWEST_KBIT, UploadHours, Uploading, read_hours
 from recorder.errors import BadSettings
 
 API_PATH = "/v0/api/local-client"
@@ -79,6 +80,8 @@ class Settings(BaseSettings):
     upload_order: UploadOrder = UploadOrder.NEWEST
     upload_parallel: Annotated[int, Field(ge=1, le=64)] = 4
     upload_chunk_mib: Annotated[int, Field(ge=1, le=256)] = 8
+    upload_limit_kbit: Annotated[int, Field(ge=SLOWEST_KBIT, le=FASTEST_KBIT)] | None = None
+    upload_hours: Annotated[tuple[UploadHours, ...], NoDecode] = ()
     min_free_gib: Annotated[float, Field(ge=0)] = 1
     min_free_percent: Annotated[float, Field(ge=0, le=90)] = 2
 
@@ -103,6 +106,11 @@ class Settings(BaseSettings):
     def _in_capitals(cls, level: object) -> object:
         return level.upper() if isinstance(level, str) else level
 
+    @field_validator("upload_hours", mode="before")
+    @classmethod
+    def _hours(cls, hours: object) -> object:
+        return tuple(read_hours(hours)) if isinstance(hours, str) else hours
+
     @field_validator("status_allowed_hosts", mode="before")
     @classmethod
     def _split_at_commas(cls, hosts: object) -> object:
@@ -120,6 +128,11 @@ class Settings(BaseSettings):
         if self.storage_url is not None:
             return self.storage_url
         return f"gs://{self.gcp_bucket_name}" if self.gcp_bucket_name is not None else None
+
+    @property
+    def site_uploading(self) -> Uploading:
+        """What is set here of how fast and when footage may be uploaded."""
+        return Uploading(limit_kbit=self.upload_limit_kbit, hours=list(self.upload_hours))
 
     @property
     def keep_after_stored(self) -> timedelta:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from camfleet_contract.configuration import Schedule
-from camfleet_contract.heartbeats import Backlog, Disk
+from camfleet_contract.heartbeats import Backlog, Disk, FetchProgress
 from camfleet_contract.schedules import next_change
 from camfleet_contract.zones import zone
 from recorder.cameras import Cameras
@@ -17,6 +17,7 @@ from recorder.link import Link, LinkCondition
 from recorder.problems import Problems
 from recorder.pulse import Pulse
 from recorder.stock import Stock
+from recorder.uplink import Uplink
 from recorder.uploads import Uploads
 
 
@@ -37,20 +38,26 @@ class Status:
     store: str
     """Where segments go: a folder, a bucket, or `brokered`."""
     pulse: Pulse
+    uplink: Uplink
 
     def vitals(self) -> Vitals:
         """What a heartbeat tells; blocks."""
         held, config = self.stock.holdings(), self.config.state.config
-        last = self.uploads.state.last_upload
+        last, uplink = self.uploads.state.last_upload, self.uplink.shown()
         return Vitals(
             active_recordings=len(self.cameras.active()),
             cameras=tuple(self.cameras.states()),
             backlog=Backlog(segments=held.backlog.segments, bytes=held.backlog.size_bytes, oldest=held.backlog.oldest),
             disk=Disk(total_bytes=held.space.total_bytes, free_bytes=held.space.free_bytes) if held.space else None,
             last_upload=last.isoformat() if last else None,
-            upload_bytes_per_second=round(self.uploads.rate.per_second(), 1),
+            upload_bytes_per_second=uplink.bytes_per_second,
             config_revision=config.revision if config else None,
             problems=tuple(self.problems.own()),
+            uplink=uplink,
+            fetches=tuple(
+                FetchProgress(id=fetch_id, segments=left.segments, bytes=left.size_bytes)
+                for fetch_id, left in held.fetches.items()
+            ),
         )
 
     def document(self) -> dict[str, Any]:
@@ -148,7 +155,7 @@ class Status:
             "recorder_backlog_bytes": vitals.backlog.bytes,
             "recorder_backlog_age_seconds": (self.clock.now() - oldest).total_seconds() if oldest else 0,
             "recorder_upload_bytes_per_second": vitals.upload_bytes_per_second,
-            "recorder_uploaded_bytes_total": self.uploads.rate.total,
+            "recorder_uploaded_bytes_total": self.uplink.confirmed_total,
             "recorder_uploaded_segments_total": self.uploads.state.uploaded,
             "recorder_control_plane_connected": int(self.link.state.condition is LinkCondition.CONNECTED),
             "recorder_problems": len(self.problems.all()),

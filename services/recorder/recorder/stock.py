@@ -2,11 +2,13 @@
 
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from uuid import UUID
 
+from camfleet_contract.uploading import Fetch
 from recorder.clock import Clock
 from recorder.errors import SpoolError
 from recorder.retention import DiskSpace, disk_space
@@ -28,6 +30,14 @@ class Holdings:
     held_bytes: int = 0
     held_note: str = ""
     """What to tell of a full disk on which only held footage is left; empty while other footage could go."""
+    fetches: Mapping[UUID, Backlog] = field(default_factory=dict)
+    """What is left of each that was asked for."""
+    unproven_bytes: Mapping[UUID, int] = field(default_factory=dict)
+    """Of each camera."""
+    sealed_bytes: Mapping[UUID, int] = field(default_factory=dict)
+    """Of each camera, all that was ever sealed."""
+    stored_bytes: int = 0
+    """What may be deleted at any time."""
     log_bytes: int = 0
     """Of the database's write-ahead log."""
     space: DiskSpace | None = None
@@ -43,9 +53,10 @@ class Holdings:
 class Stock:
     """Reads on one thread of its own: a disk that stands still holds up that thread alone. Any thread may ask."""
 
-    def __init__(self, spool: Spool, clock: Clock) -> None:
+    def __init__(self, spool: Spool, clock: Clock, fetches: Callable[[], Sequence[Fetch]] = lambda: ()) -> None:
         self._spool = spool
         self._clock = clock
+        self._fetches = fetches
         self._folder: Path = spool.base / RECORDINGS
         self._lock = threading.Lock()
         self._reader = ThreadPoolExecutor(1, "stock")
@@ -78,7 +89,11 @@ class Stock:
             removals = self._spool.removals
             held_bytes = sum(camera.held_bytes for camera in removals.occupied())
             found = replace(found, holds=self._spool.holds.all(), held_bytes=held_bytes, held_note=removals.held_note())
-            found = replace(found, log_bytes=self._spool.log_bytes())
+            found = replace(found, log_bytes=self._spool.log_bytes(), stored_bytes=removals.deletable_bytes())
+            queue = self._spool.uploads
+            left = {fetch.id: queue.left(fetch.camera_id, fetch.start, fetch.end) for fetch in self._fetches()}
+            unproven, sealed = queue.unproven_bytes(), queue.sealed_bytes()
+            found = replace(found, fetches=left, unproven_bytes=unproven, sealed_bytes=sealed)
         except sqlite3.Error as error:
             found = replace(found, unreadable=str(error))
         self._last = found

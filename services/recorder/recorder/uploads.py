@@ -3,9 +3,11 @@
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -19,12 +21,14 @@ from recorder.errors import (
     SpoolError,
     StorageError,
     StorageUnavailable,
+    UploadsClosed,
     UploadSessionGone,
 )
 from recorder.offers import name_of
-from recorder.rate import Rate
 from recorder.spool import Segment, Spool
 from recorder.storage.interface import Storage, Upload
+from recorder.turns import Turns
+from recorder.uplink import Sent, Uplink
 from recorder.vault import Vault
 
 log = structlog.get_logger(__name__)
@@ -46,7 +50,10 @@ class StoreState:
 
 
 class Uploads:
-    """So many workers that take one segment each. Nothing here ever makes a camera wait."""
+    """So many workers that take one segment each, and one that takes only what somebody waits for.
+
+    Nothing here ever makes a camera wait.
+    """
 
     def __init__(
         self,
@@ -55,39 +62,44 @@ class Uploads:
         vault: Vault,
         *,
         clock: Clock,
+        uplink: Uplink,
+        turns: Turns,
         parallel: int,
-        newest_first: bool,
         on_uploaded: Callable[[], None],
+        ahead: int = 1,
         backoff: Backoff | None = None,
         poll: timedelta = POLL,
     ) -> None:
+        """`ahead`: how many of those whose turn it is may have a session, where somebody else opens them."""
         self._spool = spool
         self._store = store
         self._vault = vault
         self._clock = clock
+        self._uplink = uplink
+        self.turns = turns
         self._parallel = parallel
-        self._newest_first = newest_first
+        self._ahead = ahead
         self._on_uploaded = on_uploaded
         self._backoff = backoff or Backoff()
         self._poll = poll
-        self._woken = asyncio.Event()
+        self._woken, self._woken_for_urgent = asyncio.Event(), asyncio.Event()
         self._choosing = asyncio.Lock()
-        self._busy: dict[UUID, Segment] = {}
         self._gone: Counter[UUID] = Counter()
         self._failures = 0
-        self.rate = Rate(clock)
         self.state = StoreState()
 
     def wake(self) -> None:
         """There is something to upload."""
         self._woken.set()
+        self._woken_for_urgent.set()
 
     async def run(self) -> None:
         """Until cancelled; what is half uploaded goes on from there after the next start."""
         async with asyncio.TaskGroup() as workers:
             workers.create_task(self._check_store())
             for _ in range(self._parallel):
-                workers.create_task(self._work())
+                workers.create_task(self._work(self._next))
+            workers.create_task(self._work(self._next_urgent))
 
     async def _check_store(self) -> None:
         """Until it is usable: a disk that isn't mounted is told at once, not after the first segment."""
@@ -104,58 +116,75 @@ class Uploads:
                     self.state = replace(self.state, error="", since=None)
                 return
 
-    async def _work(self) -> None:
+    async def _work(self, next_one: Callable[[], Awaitable[Segment]]) -> None:
         while True:
-            segment = await self._next()
+            segment = await next_one()
             try:
-                await self._upload(segment)
+                with self._uplink.throughput.wanted():
+                    await self._upload(segment)
+            except UploadsClosed:
+                continue  # it goes on from there when the hours begin again
             except sqlite3.Error as error:
                 # The disk is full: what was uploaded is compared, not sent, the next time.
                 self._failed(StorageUnavailable(f"the spool can't be written: {error}"))
             finally:
-                del self._busy[segment.id]
+                self.turns.leave(segment)
 
     async def _next(self) -> Segment:
         """The next segment, taken; waits until there is one, and longer while the store fails."""
         async with self._choosing:
             if self._failures:
-                await asyncio.sleep(self._backoff.wait(self._failures).total_seconds())
+                with self._uplink.throughput.wanted():
+                    await asyncio.sleep(self._backoff.wait(self._failures).total_seconds())
             while True:
                 self._woken.clear()
-                # Those that are under way come first in the order, so look past them.
-                limit = 4 * self._parallel + len(self._busy)
-                try:
-                    waiting = await asyncio.to_thread(
-                        self._spool.segments.to_upload,
-                        self._clock.now(),
-                        newest_first=self._newest_first,
-                        limit=limit,
-                    )
-                except sqlite3.Error as error:
-                    waiting = []
-                    self._tell(f"the spool can't be read: {error}")
-                chosen = self._fair(waiting)
-                if chosen is not None:
-                    self._busy[chosen.id] = chosen
+                waiting = await self._look(self.turns.upcoming)
+                if (chosen := self._taken(waiting)) is not None:
                     return chosen
-                try:
-                    async with asyncio.timeout(self._poll.total_seconds()):
-                        await self._woken.wait()
-                except TimeoutError:
-                    continue
+                # Without a session, or refused for a while: bytes that are wanted and don't go.
+                is_held_up = self._uplink.flow.is_open and bool(waiting or self._failures)
+                with self._uplink.throughput.wanted() if is_held_up else nullcontext():
+                    await self._rest(self._woken)
 
-    def _fair(self, waiting: list[Segment]) -> Segment | None:
-        """The first in order of the camera that has the fewest uploads under way."""
-        under_way = Counter(segment.camera_id for segment in self._busy.values())
-        may_go = [
-            segment
-            for segment in waiting
-            if segment.id not in self._busy and (segment.upload_session is not None or not self._store.needs_session)
-        ]
-        return min(may_go, key=lambda segment: under_way[segment.camera_id], default=None)
+    async def _next_urgent(self) -> Segment:
+        """The same for what somebody waits for: that does not even wait until an upload ends."""
+        while True:
+            self._woken_for_urgent.clear()
+            chosen = self._taken(await self._look(self.turns.urgent)) if self._uplink.fetches() else None
+            if chosen is not None:
+                return chosen
+            await self._rest(self._woken_for_urgent)
+
+    async def _look(self, turns: Callable[[int], list[Segment]]) -> list[Segment]:
+        try:
+            return await asyncio.to_thread(turns, self._ahead if self._store.needs_session else 1)
+        except sqlite3.Error as error:
+            self._tell(f"the spool can't be read: {error}")
+            return []
+
+    def _taken(self, waiting: list[Segment]) -> Segment | None:
+        for segment in waiting:
+            may_go = segment.upload_session is not None or not self._store.needs_session
+            if may_go and self.turns.take(segment):
+                return segment
+        return None
+
+    async def _rest(self, woken: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(self._poll.total_seconds()):
+                await woken.wait()
+        except TimeoutError:
+            return
 
     async def _upload(self, segment: Segment) -> None:
-        spool, upload = self._spool.segments, self._as_upload(segment)
+        sent = Sent()
+        try:
+            await self._send(segment, sent)
+        finally:
+            self._uplink.settle(sent)
+
+    async def _send(self, segment: Segment, sent: Sent) -> None:
+        spool, upload = self._spool.segments, self._as_upload(segment, sent)
         try:
             generation = await self._store.put(
                 upload, SpooledSession(self._spool, self._vault, segment, upload.object_name)
@@ -192,7 +221,7 @@ class Uploads:
             self._spool.segments.refuse(segment.id, "its upload sessions expire at once", self._clock.now() + wait)
         self._spool.segments.set_upload_session(segment.id, object_name, None)
 
-    def _as_upload(self, segment: Segment) -> Upload:
+    def _as_upload(self, segment: Segment, sent: Sent) -> Upload:
         sealed = segment.sealed
         if sealed is None:
             raise ValueError(f"segment {segment.id} is not sealed")
@@ -214,7 +243,10 @@ class Uploads:
                 "codec": sealed.codec,
                 "packets": str(sealed.packets),
             },
-            self.rate.add,
+            partial(self._uplink.confirm, sent),
+            partial(
+                self._uplink.grant, sent, partial(self._uplink.is_urgent, segment.camera_id, sealed.start, sealed.end)
+            ),
         )
 
     def _failed(self, error: StorageError) -> None:

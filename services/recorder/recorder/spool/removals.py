@@ -92,6 +92,11 @@ class Removals:
         )
         return [Occupied(UUID(row["camera_id"]), row["size_bytes"], row["held_bytes"]) for row in rows]
 
+    def deletable_bytes(self) -> int:
+        """What is stored and not held: it goes as soon as there is need of room."""
+        query = "SELECT coalesce(sum(size_bytes), 0) AS size_bytes FROM tallies WHERE state = 'stored' AND held = 0"
+        return int(self._database.rows(query)[0]["size_bytes"])
+
     def held_note(self) -> str:
         """What to tell of a full disk on which only held footage is left; empty while other footage could go."""
         occupied = self.occupied()

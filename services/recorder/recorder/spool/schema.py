@@ -128,4 +128,12 @@ MIGRATIONS = (
     -- Since when the control plane has wanted nothing of a recording, each time it was told.
     ALTER TABLE recordings ADD COLUMN refused_since INTEGER;
     """,
+    """
+    -- Cameras take turns with their uploads: each has its own order, held or not.
+    DROP INDEX segments_to_go;
+    CREATE INDEX segments_by_camera ON segments (camera_id, state, held, start_at);
+
+    -- Of all that was ever sealed: how fast footage comes in is told from how fast this grows.
+    ALTER TABLE cameras ADD COLUMN sealed_bytes INTEGER NOT NULL DEFAULT 0;
+    """,
 )

@@ -72,9 +72,11 @@ class Segments:
                 ),
             )
             db.execute(
-                "INSERT INTO cameras VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET last_sha256 = excluded.last_sha256,"
-                " last_footage_at = max(last_footage_at, excluded.last_footage_at)",
-                (row["camera_id"], sealed.sha256, to_column(sealed.end)),
+                "INSERT INTO cameras (id, last_sha256, last_footage_at, sealed_bytes) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET last_sha256 = excluded.last_sha256,"
+                " last_footage_at = max(last_footage_at, excluded.last_footage_at),"
+                " sealed_bytes = sealed_bytes + excluded.sealed_bytes",
+                (row["camera_id"], sealed.sha256, to_column(sealed.end), sealed.size_bytes),
             )
             db.execute(
                 "UPDATE recordings SET frames = frames + ?, size_bytes = size_bytes + ? WHERE id = ?",

@@ -21,6 +21,7 @@ from recorder.spool.inventory import Inventory
 from recorder.spool.recordings import Recordings
 from recorder.spool.removals import Removals
 from recorder.spool.segments import Segments
+from recorder.spool.upload_queue import UploadQueue
 
 _DATABASE = "spool.sqlite3"
 _LOCK = "spool.lock"
@@ -47,6 +48,7 @@ class Spool:
         self.holds = Holds(database, removing)
         self.removals = Removals(database, self.segments, self.holds, removing)
         self.inventory = Inventory(database)
+        self.uploads = UploadQueue(database)
         if not self.segments.exist() and not self._marker.exists():
             self._marker.write()
 

@@ -39,10 +39,12 @@ class Folder:
             return GENERATION
         # The name is the object's own, so that a retry after a crash overwrites what the crash left behind.
         partial = target.with_name(f".{target.name}.part")
-        for start in range(0, upload.size_bytes, BATCH_BYTES):
-            end = min(start + BATCH_BYTES, upload.size_bytes)
+        start = 0
+        while start < upload.size_bytes:
+            end = start + await upload.grant(min(BATCH_BYTES, upload.size_bytes - start))
             await self._off_loop(_write, upload.path, partial, start, end)
             upload.advanced(end - start)
+            start = end
         await self._off_loop(_sync, partial)
         if await self._off_loop(_read_back, partial, upload.size_bytes) != upload.crc32c:
             await self._off_loop(partial.unlink)

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +18,10 @@ def _nobody(_count: int) -> None:
     return None
 
 
+async def _at_once(wanted: int) -> int:
+    return wanted
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """One sealed segment on its way."""
@@ -31,6 +35,11 @@ class Upload:
     """Kept with the object, so that the database can be rebuilt from the bucket."""
     advanced: Callable[[int], None] = _nobody
     """Told how many further bytes the store has confirmed."""
+    grant: Callable[[int], Awaitable[int]] = _at_once
+    """Asked before bytes of the file are sent: waits until some of so many may go, and tells how many.
+
+    Raises `UploadsClosed`, which no store catches: the upload ends where it is, and goes on from there another time.
+    """
 
     def check_size(self) -> None:
         """Raises `LocalFileDamaged` if the file is gone or has another size than at its sealing."""

@@ -121,7 +121,8 @@ class ResumableUpload:
 
     async def _content(self, start: int, end: int) -> AsyncIterator[bytes]:
         while start < end:
-            piece = await asyncio.to_thread(_read, self.upload.path, start, min(PIECE_BYTES, end - start))
+            granted = await self.upload.grant(min(PIECE_BYTES, end - start))
+            piece = await asyncio.to_thread(_read, self.upload.path, start, granted)
             start += len(piece)
             yield piece
 
