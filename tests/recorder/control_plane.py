@@ -183,15 +183,17 @@ class FakeControlPlane:
         if offer.recording_id not in self.registered:
             return _refused(offer, RefusalCode.UNKNOWN_RECORDING)
         name = object_name(offer.camera_id, offer.recording_id, offer.id, offer.start)
-        if offer.object_name is None and self.gcs is not None:
+        is_there = self.gcs is not None and offer.id in self.sessions and name in self.gcs.objects
+        if offer.object_name is None and self.gcs is not None and not is_there:
             if offer.id not in self.sessions or offer.session_gone:
-                self.sessions[offer.id] = self.gcs.open_session(name, offer.size_bytes)
+                self.sessions[offer.id] = self.gcs.open_session(name, offer.size_bytes, {"crc32c": offer.crc32c})
             session = UploadSession(uri=self.sessions[offer.id], expires_at=SystemClock().now())
             return OfferVerdict(id=offer.id, verdict=Verdict.WANTED, object_name=name, upload=session)
         found = self.gcs.objects.get(name) if self.gcs is not None else None
-        if offer.object_name != name or (self.gcs is not None and found is None):
+        if offer.object_name not in {name, None} or (self.gcs is not None and found is None):
             return _refused(offer, RefusalCode.OBJECT_MISSING)
-        if found is not None and (found["crc32c"], found["generation"]) != (offer.crc32c, str(offer.generation)):
+        generation = str(offer.generation) if offer.generation and found else found and found["generation"]
+        if found is not None and (found["crc32c"], found["generation"]) != (offer.crc32c, generation):
             return _refused(offer, RefusalCode.CHECKSUM_MISMATCH)
         self.stored.add(offer.id)
         return OfferVerdict(id=offer.id, verdict=Verdict.STORED)

@@ -4,71 +4,47 @@ https://cloud.google.com/storage/docs/performing-resumable-uploads, https://clou
 """
 
 import asyncio
-import base64
 import contextlib
 import json
-import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from enum import StrEnum
-from pathlib import Path
+from itertools import cycle
 from typing import Any
 
-import google_crc32c
-import jwt
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from tests.recorder.gcs_faults import LIES, RETRY_AFTER, STALLS, STATUSES, FaultKind, Plan, Step
+from tests.recorder.gcs_sessions import UNIT, Session, Span, announced
+from tests.recorder.gcs_tokens import ACCESS_TOKEN, TokenServer
 from tests.recorder.serving import serving
 
-UNIT = 256 * 1024
-CONTENT_RANGE = re.compile(r"bytes (?:\*|(\d+)-(\d+))/(\d+)")
-ACCESS_TOKEN = "ya29.only-for-tests"
-SERVICE_ACCOUNT = "recorder@camfleet-tests.iam.gserviceaccount.com"
-
-
-class FaultKind(StrEnum):
-    """What goes wrong with one PUT to an upload session."""
-
-    RESET_AT_ONCE = "reset before a byte is read"
-    RESET_MIDWAY = "reset after half of the chunk is persisted"
-    UNAVAILABLE = "503, nothing persisted"
-    TOO_MANY = "429, nothing persisted"
-    PERSISTS_LESS = "308 with less than was sent"
-    PERSISTS_NOTHING = "308 without Range"
-    ANSWER_LOST = "all persisted, connection reset"
-    ANSWER_GARBLED = "final answer without metadata"
-    SESSION_GONE = "410"
-    FORBIDDEN = "403"
+PRECONDITION = "At least one of the pre-conditions you specified did not hold."
+__all__ = ["UNIT", "FaultKind", "Gcs", "Session", "gcs_server"]
 
 
 @dataclass
-class Session:
-    """One resumable upload."""
-
-    name: str
-    declared: dict[str, Any]
-    size: int | None
-    received: bytearray = field(default_factory=bytearray)
-
-
-@dataclass
-class Gcs:
-    """The bucket's content, the open sessions, and every violation of the protocol."""
+class Gcs(TokenServer):
+    """The bucket's content and the open sessions."""
 
     bucket: str = "camfleet-tests"
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     bodies: dict[str, bytes] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
     faults: deque[FaultKind | None] = field(default_factory=deque)
-    """For the next PUTs, one each; None lets one pass."""
-    violations: list[str] = field(default_factory=list)
+    """For the next PUTs of data, one each; None lets one pass."""
+    plans: dict[str, Plan] = field(default_factory=dict)
+    """By object: what else goes wrong with its requests."""
+    injected: Counter[tuple[Step, FaultKind]] = field(default_factory=Counter)
+    stall_seconds: float = 1.0
+    """After that a stalled connection is reset. Longer than the client waits."""
+    stored: Counter[str] = field(default_factory=Counter)
+    """How often an object came to be."""
+    keeps_bodies: bool = True
     puts: list[str] = field(default_factory=list)
     """The Content-Range of every PUT."""
     opened: int = 0
@@ -79,9 +55,8 @@ class Gcs:
     """After so many PUTs of data the next ones wait for `hold`: for tests that stop the client in the middle."""
     hold: asyncio.Event = field(default_factory=asyncio.Event)
     held: asyncio.Event = field(default_factory=asyncio.Event)
-    root: str = ""
-    key: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65537, 2048))
     _generations: int = 1_700_000_000_000_000
+    _retry_after: Any = field(default_factory=lambda: cycle(RETRY_AFTER))
 
     def app(self) -> Starlette:
         return Starlette(
@@ -91,43 +66,17 @@ class Gcs:
                 Route("/storage/v1/b/{bucket}/o/{name:path}", self.metadata),
                 Route("/storage/v1/b/{bucket}/o/{name:path}", self.change, methods=["DELETE", "PATCH"]),
                 Route("/upload/storage/v1/b/{bucket}/o", self.open, methods=["POST"]),
-                Route("/upload/session/{id}", self.put, methods=["PUT"]),
+                Route("/upload/storage/v1/b/{bucket}/o", self.put, methods=["PUT"]),
+                Route("/upload/storage/v1/b/{bucket}/o", self.cancel, methods=["DELETE"]),
             ]
         )
-
-    def credentials(self, folder: Path) -> Path:
-        """A service account's key file that asks this server for tokens."""
-        pem = self.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ).decode()
-        path = folder / "service-account.json"
-        held = {
-            "type": "service_account",
-            "project_id": "camfleet-tests",
-            "private_key_id": "1",
-            "private_key": pem,
-            "client_email": SERVICE_ACCOUNT,
-            "token_uri": f"{self.root}/token",
-        }
-        path.write_text(json.dumps(held))
-        return path
 
     def open_session(self, name: str, size: int | None = None, declared: dict[str, Any] | None = None) -> str:
         """The URI of a new upload session, as a control plane would hand it out."""
         self.opened += 1
-        session_id = f"secret-session-{self.opened}"
+        session_id = f"AHmUCY-secret-session-{self.opened}"
         self.sessions[session_id] = Session(name, declared or {}, size)
-        return f"{self.root}/upload/session/{session_id}?upload_id=AHmUCY-{session_id}"
-
-    async def token(self, request: Request) -> Response:
-        form = dict(pair.split("=", 1) for pair in (await request.body()).decode().split("&"))
-        try:
-            claims = jwt.decode(form["assertion"], self.key.public_key(), ["RS256"], audience=f"{self.root}/token")
-        except jwt.PyJWTError:
-            return JSONResponse({"error": "invalid_grant"}, 400)
-        if "devstorage" not in claims["scope"]:
-            self.violations.append("a token without the storage scope")
-        return JSONResponse({"access_token": ACCESS_TOKEN, "expires_in": 3600, "token_type": "Bearer"})
+        return f"{self.root}/upload/storage/v1/b/{self.bucket}/o?uploadType=resumable&upload_id={session_id}"
 
     async def test_permissions(self, request: Request) -> Response:
         if refusal := self._refusal(request):
@@ -138,7 +87,13 @@ class Gcs:
     async def metadata(self, request: Request) -> Response:
         if refusal := self._refusal(request):
             return refusal
-        found = self.objects.get(request.path_params["name"])
+        name = request.path_params["name"]
+        fault = self._planned(name, Step.METADATA)
+        if answer := await self._interfered(request, fault):
+            return answer
+        if fault is FaultKind.ANSWER_GARBLED:
+            return Response("OK")
+        found = self.objects.get(name)
         return JSONResponse(found) if found else _error(404, "No such object")
 
     async def change(self, request: Request) -> Response:
@@ -165,121 +120,173 @@ class Gcs:
         if refusal := self._refusal(request):
             return refusal
         asked = request.query_params
-        declared = await request.json()
-        name = asked.get("name", "")
+        declared = json.loads(await request.body() or b"{}")
+        name = asked.get("name") or declared.get("name", "")
         if asked.get("uploadType") != "resumable" or not name or declared.get("name", name) != name:
             return self._violation("an upload needs uploadType=resumable and one name")
+        fault = self._planned(name, Step.OPEN)
+        if answer := await self._interfered(request, fault):
+            return answer
         if asked.get("ifGenerationMatch") != "0":
             self.violations.append(f"{name} could have been overwritten: ifGenerationMatch is not 0")
+        self._take_name(name, fault)
         if name in self.objects:
-            return _error(412, "At least one of the pre-conditions you specified did not hold.")
+            return _error(412, PRECONDITION)
         size = request.headers.get("X-Upload-Content-Length")
         uri = self.open_session(name, int(size) if size else None, declared)
+        if fault is FaultKind.ANSWER_LOST:
+            request.scope["transport"].abort()
         return Response(status_code=200, headers={"Location": uri})
 
-    async def put(self, request: Request) -> Response:
-        self.puts.append(request.headers.get("Content-Range", ""))
-        session = self.sessions.get(request.path_params["id"])
-        if session is None:
+    async def cancel(self, request: Request) -> Response:
+        session = self.sessions.get(request.query_params.get("upload_id", ""))
+        if session is None or session.is_gone or session.stored:
             return _error(404, "No such upload")
-        told = CONTENT_RANGE.fullmatch(self.puts[-1])
-        if told is None:
+        self._end(session, 404)
+        return Response(status_code=499)
+
+    async def put(self, request: Request) -> Response:
+        session = self.sessions.get(request.query_params.get("upload_id", ""))
+        if session is None or session.is_gone:
+            return _error(session.is_gone if session else 404, "No such upload")
+        session.turns += 1
+        if session.stored is not None:
+            return JSONResponse(session.stored)  # whatever is asked of a finished upload
+        content_length = request.headers.get("Content-Length")
+        self.puts.append(request.headers.get("Content-Range", ""))
+        span = announced(request.headers.get("Content-Range"), content_length, session.persisted)
+        if span is None:
             return self._violation(f"Content-Range {self.puts[-1]!r}")
-        if told[1] is None:
-            return self._status(session, int(told[3]))
+        fault = self._planned(session.name, _step(span))
+        session.history.append(f"{span} with {session.persisted} persisted: {fault}")
+        if span.is_question:
+            return await self._interfered(request, fault, session) or self._status(request, session, span, fault)
+        return await self._chunk(request, session, span, fault)
+
+    async def _chunk(self, request: Request, session: Session, span: Span, fault: FaultKind | None) -> Response:
         if self.hold_after is not None and len(self.puts) > self.hold_after:
             self.held.set()
             await self.hold.wait()
-        fault = self.faults.popleft() if self.faults else None
-        return await self._interfered(request, fault) or await self._take(request, session, told, fault)
+        if self.faults:
+            fault = self.faults.popleft() or fault
+        session.announce(span)
+        if answer := await self._interfered(request, fault, session):
+            return answer
+        if objection := session.objection(span, request.headers.get("Content-Length")):
+            self.violations.append(objection)
+        if span.start > session.persisted:
+            beyond = f"the upload offset is {span.start} byte(s), which exceeds already uploaded size"
+            return Response(f"Invalid request. According to the Content-Range header, {beyond}.", 503)
+        return await self._take(request, session, span, fault)
 
-    async def _interfered(self, request: Request, fault: FaultKind | None) -> Response | None:
-        """The answer of a fault that keeps nothing of the chunk."""
-        if fault is FaultKind.RESET_AT_ONCE:
+    def _planned(self, name: str, step: Step) -> FaultKind | None:
+        fault = self.plans[name].next(step) if name in self.plans else None
+        if fault:
+            self.injected[step, fault] += 1
+        return fault
+
+    async def _interfered(
+        self, request: Request, fault: FaultKind | None, session: Session | None = None
+    ) -> Response | None:
+        """The answer of a fault that keeps nothing of the body."""
+        if fault in {FaultKind.STALL_AT_ONCE, FaultKind.RESET_AT_ONCE}:
+            await asyncio.sleep(self.stall_seconds if fault in STALLS else 0)
             request.scope["transport"].abort()
             return Response()
-        if fault is FaultKind.SESSION_GONE:
-            del self.sessions[request.path_params["id"]]
-            return _error(410, "Gone")
-        statuses = {FaultKind.UNAVAILABLE: 503, FaultKind.TOO_MANY: 429, FaultKind.FORBIDDEN: 403}
-        status = statuses.get(fault) if fault else None
-        if status is None:
-            return None
-        await request.body()
-        return _error(status, "said the test")
-
-    def _objection(self, request: Request, session: Session, told: re.Match[str]) -> str | None:
-        """What the protocol has against this chunk."""
-        start, last, total = int(told[1]), int(told[2]), int(told[3])
-        length = last - start + 1
-        if (session.size or total) != total or last >= total:
-            return f"{told[0]}: the size was declared as {session.size}"
-        if start != len(session.received):
-            return f"{told[0]}: {len(session.received)} bytes are persisted"
-        if last + 1 < total and length % UNIT:
-            return f"{told[0]}: not a multiple of 256 KiB"
-        if request.headers.get("Content-Length") != str(length):
-            return f"{told[0]}: Content-Length {request.headers.get('Content-Length')}"
+        if fault in {FaultKind.SESSION_GONE, FaultKind.SESSION_EXPIRED} and session:
+            self._end(session, 410 if fault is FaultKind.SESSION_GONE else 404)
+            return _error(session.is_gone, "Gone")
+        if session:
+            self._take_name(session.name, fault)
+        with contextlib.suppress(ClientDisconnect):
+            if fault is FaultKind.RESET_LATE:
+                await request.body()
+                request.scope["transport"].abort()
+                return Response()
+            if status := STATUSES.get(fault) if fault else None:
+                await request.body()
+                asked = next(self._retry_after)
+                return _error(status, "said the test", headers={"Retry-After": asked} if asked else {})
         return None
 
-    async def _take(self, request: Request, session: Session, told: re.Match[str], fault: FaultKind | None) -> Response:
-        if objection := self._objection(request, session, told):
-            return self._violation(objection)
-        length, total = int(told[2]) - int(told[1]) + 1, int(told[3])
-        half = length // 2 // UNIT * UNIT
-        keep = {FaultKind.RESET_MIDWAY: half, FaultKind.PERSISTS_LESS: half, FaultKind.PERSISTS_NOTHING: 0}.get(
-            fault or FaultKind.ANSWER_LOST, length
-        )
+    async def _take(self, request: Request, session: Session, span: Span, fault: FaultKind | None) -> Response:
+        turn, before = session.turns, session.persisted
+        half = span.length // 2 // UNIT * UNIT
+        is_half = fault in {FaultKind.RESET_MIDWAY, FaultKind.STALL_MIDWAY}
+        most = half if is_half or fault is FaultKind.PERSISTS_LESS else span.length
         taken = bytearray()
         with contextlib.suppress(ClientDisconnect):
             async for piece in request.stream():
                 taken += piece
-                if fault is FaultKind.RESET_MIDWAY and len(taken) >= keep:
+                if is_half and len(taken) >= half:
                     break
-        if len(taken) < length:
-            keep = min(keep, len(taken) // UNIT * UNIT)
-        session.received += taken[:keep]
-        self.bytes_taken += keep
-        complete = len(session.received) == total and fault is not FaultKind.RESET_MIDWAY
-        answer = self._finish(request, session) if complete else self._incomplete(session)
-        if fault in {FaultKind.RESET_MIDWAY, FaultKind.ANSWER_LOST}:
+        if turn != session.turns:
+            return Response(status_code=503)  # nobody hears it
+        session.take(span, bytes(taken), 0 if fault is FaultKind.PERSISTS_NOTHING else most)
+        self.bytes_taken += session.persisted - before
+        is_whole = span.is_last and session.persisted == span.total
+        answer = self._finish(request, session) if is_whole and not is_half else self._incomplete(session, span, fault)
+        if fault in STALLS:
+            await asyncio.sleep(self.stall_seconds)
+        if is_half or fault in STALLS or fault is FaultKind.ANSWER_LOST:
             request.scope["transport"].abort()
-        return Response("OK") if fault is FaultKind.ANSWER_GARBLED and complete else answer
+        return Response("OK") if fault is FaultKind.ANSWER_GARBLED and session.stored else answer
 
     def _finish(self, request: Request, session: Session) -> Response:
         if session.name in self.objects:
-            return _error(412, "At least one of the pre-conditions you specified did not hold.")
-        crc = base64.b64encode(google_crc32c.value(bytes(session.received)).to_bytes(4, "big")).decode()
-        announced = {session.declared.get("crc32c"), request.headers.get("x-goog-hash", "").removeprefix("crc32c=")}
-        if not announced - {None, ""}:
+            return _error(412, PRECONDITION)
+        crc = session.crc32c()
+        hashes = dict(pair.split("=", 1) for pair in request.headers.get("x-goog-hash", "").split(",") if pair)
+        told = {session.declared.get("crc32c"), hashes.get("crc32c")} - {None}
+        if not told:
             self.violations.append(f"{session.name}: no checksum was announced, the server could not check")
-        if announced - {None, "", crc}:
-            session.received.clear()
+        if told - {crc}:
+            self._end(session, 404)
             return _error(400, f"Provided CRC32C does not match calculated CRC32C {crc}")
+        session.stored = self._store(session.name, bytes(session.received), crc, session.declared)
+        session.received.clear()
+        return JSONResponse(session.stored)
+
+    def _store(self, name: str, content: bytes, crc: str, declared: dict[str, Any]) -> dict[str, Any]:
         self._generations += 1
-        self.objects[session.name] = {
-            "name": session.name,
+        self.stored[name] += 1
+        self.objects[name] = {
+            "name": name,
             "bucket": self.bucket,
             "generation": str(self._generations),
-            "size": str(len(session.received)),
+            "size": str(len(content)),
             "crc32c": crc,
-            "contentType": session.declared.get("contentType"),
-            "metadata": session.declared.get("metadata", {}),
-            "session": request.path_params["id"],
+            "contentType": declared.get("contentType"),
+            "metadata": declared.get("metadata", {}),
         }
-        self.bodies[session.name] = bytes(session.received)
-        return JSONResponse(self.objects[session.name])
+        if self.keeps_bodies:
+            self.bodies[name] = content
+        return self.objects[name]
 
-    def _status(self, session: Session, total: int) -> Response:
-        stored = self.objects.get(session.name)
-        if stored is not None and self.sessions.get(stored["session"]) is session:
-            return JSONResponse(stored)
-        if (session.size or total) != total:
-            return self._violation(f"a size of {total}, declared as {session.size}")
-        return self._incomplete(session)
+    def _take_name(self, name: str, fault: FaultKind | None) -> None:
+        """Another session ends first, with the same bytes."""
+        if fault is FaultKind.NAME_TAKEN and name not in self.objects:
+            other = Session(name, {}, None, received=bytearray(self.plans[name].content))
+            self._store(name, self.plans[name].content, other.crc32c(), {})
 
-    def _incomplete(self, session: Session) -> Response:
-        received = len(session.received)
+    def _end(self, session: Session, status: int) -> None:
+        session.is_gone = status
+        session.received.clear()
+
+    def _status(self, request: Request, session: Session, span: Span, fault: FaultKind | None) -> Response:
+        if span.total is not None and (session.size or span.total) != span.total:
+            return self._violation(f"a size of {span.total}, declared as {session.size}")
+        if span.total == session.persisted:
+            return self._finish(request, session)  # the question ends an upload of which every byte is there
+        return self._incomplete(session, span, fault)
+
+    def _incomplete(self, session: Session, span: Span, fault: FaultKind | None) -> Response:
+        received = session.persisted
+        if fault is FaultKind.RANGE_MALFORMED:
+            return Response(status_code=308, headers={"Range": f"bytes 0-{received}/*"})
+        if fault in LIES:
+            received = received + UNIT if fault is FaultKind.RANGE_BEYOND else max(0, received - UNIT)
+        session.told = received
         return Response(status_code=308, headers={"Range": f"bytes=0-{received - 1}"} if received else {})
 
     def _refusal(self, request: Request) -> Response | None:
@@ -316,6 +323,12 @@ async def gcs_server() -> AsyncIterator[Gcs]:
     assert gcs.violations == []
 
 
-def _error(status: int, message: str, reason: str = "") -> Response:
+def _step(span: Span) -> Step:
+    if span.is_question:
+        return Step.STATUS
+    return Step.LAST if span.is_last else Step.MIDDLE if span.start else Step.FIRST
+
+
+def _error(status: int, message: str, reason: str = "", headers: dict[str, str] | None = None) -> Response:
     error = {"code": status, "message": message, "errors": [{"message": message, "reason": reason}]}
-    return JSONResponse({"error": error}, status)
+    return JSONResponse({"error": error}, status, headers)
