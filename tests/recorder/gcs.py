@@ -7,9 +7,8 @@ import asyncio
 import contextlib
 import json
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle
 from typing import Any
 
 from starlette.applications import Starlette
@@ -40,6 +39,10 @@ class Gcs(TokenServer):
     plans: dict[str, Plan] = field(default_factory=dict)
     """By object: what else goes wrong with its requests."""
     injected: Counter[tuple[Step, FaultKind]] = field(default_factory=Counter)
+    retry_after: Sequence[str | None] = RETRY_AFTER
+    """What answers that say to come back ask for, in turn."""
+    bytes_per_second: int | None = None
+    """How fast chunks are read, where that is limited."""
     stall_seconds: float = 1.0
     """After that a stalled connection is reset. Longer than the client waits."""
     stored: Counter[str] = field(default_factory=Counter)
@@ -56,7 +59,7 @@ class Gcs(TokenServer):
     hold: asyncio.Event = field(default_factory=asyncio.Event)
     held: asyncio.Event = field(default_factory=asyncio.Event)
     _generations: int = 1_700_000_000_000_000
-    _retry_after: Any = field(default_factory=lambda: cycle(RETRY_AFTER))
+    _asked: int = 0
 
     def app(self) -> Starlette:
         return Starlette(
@@ -157,6 +160,8 @@ class Gcs(TokenServer):
         span = announced(request.headers.get("Content-Range"), content_length, session.persisted)
         if span is None:
             return self._violation(f"Content-Range {self.puts[-1]!r}")
+        if session.is_of_another_size(span):
+            return self._violation(f"{span}: the size was declared as {session.size}")
         fault = self._planned(session.name, _step(span))
         session.history.append(f"{span} with {session.persisted} persisted: {fault}")
         if span.is_question:
@@ -205,7 +210,8 @@ class Gcs(TokenServer):
                 return Response()
             if status := STATUSES.get(fault) if fault else None:
                 await request.body()
-                asked = next(self._retry_after)
+                asked = self.retry_after[self._asked % len(self.retry_after)]
+                self._asked += 1
                 return _error(status, "said the test", headers={"Retry-After": asked} if asked else {})
         return None
 
@@ -218,6 +224,8 @@ class Gcs(TokenServer):
         with contextlib.suppress(ClientDisconnect):
             async for piece in request.stream():
                 taken += piece
+                if self.bytes_per_second:
+                    await asyncio.sleep(len(piece) / self.bytes_per_second)
                 if is_half and len(taken) >= half:
                     break
         if turn != session.turns:
@@ -274,8 +282,6 @@ class Gcs(TokenServer):
         session.received.clear()
 
     def _status(self, request: Request, session: Session, span: Span, fault: FaultKind | None) -> Response:
-        if span.total is not None and (session.size or span.total) != span.total:
-            return self._violation(f"a size of {span.total}, declared as {session.size}")
         if span.total == session.persisted:
             return self._finish(request, session)  # the question ends an upload of which every byte is there
         return self._incomplete(session, span, fault)

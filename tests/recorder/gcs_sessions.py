@@ -77,10 +77,11 @@ class Session:
     def persisted(self) -> int:
         return int(self.stored["size"]) if self.stored else len(self.received)
 
+    def is_of_another_size(self, span: Span) -> bool:
+        return span.total is not None and (self.size or span.total) != span.total
+
     def objection(self, span: Span, content_length: str | None) -> str | None:
         """What the protocol has against this chunk, by the letter."""
-        if span.total is not None and (self.size or span.total) != span.total:
-            return f"{span}: the size was declared as {self.size}"
         if span.start not in {self.persisted, self.told}:
             return f"{span}: {self.persisted} bytes are persisted"
         if not span.is_last and span.length % UNIT:
@@ -91,9 +92,10 @@ class Session:
 
     def take(self, span: Span, body: bytes, most: int) -> None:
         """Persists what is new of the body, at most so many bytes of it; whole units only, before the end."""
-        body = body[:most]
-        if len(body) < span.length or not span.is_last:
-            body = body[: len(body) // UNIT * UNIT]
+        end = span.start + min(len(body), most)
+        if end < span.end or not span.is_last:
+            end = end // UNIT * UNIT
+        body = body[: max(0, end - span.start)]
         known = len(self.received) - span.start  # the service ignores bytes that it has
         kept = body[known:]
         self.received += kept

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -34,6 +35,8 @@ from recorder.storage.brokered import Brokered
 from recorder.storage.gcs import Bucket
 from recorder.storage.interface import Storage
 from recorder.storage.patience import Patience
+from recorder.turns import Turns
+from recorder.uplink import Uplink
 from recorder.uploads import Uploads
 from recorder.vault import Vault
 from tests.recorder.control_plane import TOKEN, FakeControlPlane
@@ -145,13 +148,17 @@ def _planned(spool: Spool, gcs: Gcs, rng: random.Random, count: int, *, is_broke
 async def _uploading(spool: Spool, store: Storage, control_plane: ControlPlane | None) -> AsyncIterator[_Progress]:
     """The recorder's own workers, cancelled in the middle of whatever they do."""
     progress, clock, vault = _Progress(), SystemClock(), Vault(SecretStr(TOKEN))
+    uplink = Uplink(clock)
+    turns = Turns(spool, uplink, clock=clock, newest_first=True)
     uploads = Uploads(
         spool,
         store,
         vault,
         clock=clock,
+        uplink=uplink,
+        turns=turns,
         parallel=PARALLEL,
-        newest_first=True,
+        ahead=4 * PARALLEL,
         on_uploaded=progress,
         backoff=QUICK,
         poll=TICK,
@@ -163,7 +170,7 @@ async def _uploading(spool: Spool, store: Storage, control_plane: ControlPlane |
             spool,
             vault,
             clock=clock,
-            window=4 * PARALLEL,
+            next_up=partial(turns.upcoming, 4 * PARALLEL),
             newest_first=True,
             on_session=uploads.wake,
             on_stored=progress,
