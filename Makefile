@@ -58,3 +58,7 @@ power-cuts: setup ## Cut the power of a recorder's disk at random moments (root,
 .PHONY: soak
 soak: setup ## Half an hour of camera faults and two restarts; SOAK_ARGS="--minutes N --cameras N --seed N"
 	@$(VENV)/bin/python -m trials soak $(SOAK_ARGS)
+
+.PHONY: replicas
+replicas: setup ## Ten minutes of background work by two control planes, one killed in the middle; REPLICAS_ARGS="--minutes N"
+	@$(VENV)/bin/python -m trials replicas $(REPLICAS_ARGS)

@@ -1,4 +1,4 @@
-"""`make kills`, `make power-cuts` and `make soak`: tables on the terminal, figures in build/."""
+"""`make kills`, `make power-cuts`, `make soak` and `make replicas`: tables on the terminal, figures in build/."""
 
 import asyncio
 import json
@@ -12,7 +12,8 @@ from demo.grounds import ground
 from trials.database import embedded_database
 from trials.disks import NoLoopDevice
 from trials.kills import Killed, kill_again_and_again
-from trials.screen import console, show_killed, show_soaked
+from trials.replicas import Replicated, run_replicas
+from trials.screen import console, show_killed, show_replicated, show_soaked
 from trials.soak import Soaked, soak
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Long runs, one at a time.")
@@ -65,6 +66,20 @@ def soak_command(
         raise typer.Exit(1)
 
 
+@app.command()
+def replicas(
+    minutes: Annotated[float, typer.Option(min=0.2)] = 10,
+    file: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = _BUILD / "replicas.json",
+) -> None:
+    """Two replicas of the control plane do background work under load, and one is killed in the middle of a job."""
+    with ground(file.with_suffix(""), empty=True) as folder:
+        replicated = asyncio.run(_replicated(folder, 60 * minutes))
+    file.write_text(json.dumps({"minutes": minutes} | replicated.as_json(), indent=2) + "\n")
+    show_replicated(replicated)
+    if not replicated.holds:
+        raise typer.Exit(1)
+
+
 def _kill(what: str, times: int, seed: int | None, file: Path, *, cut_power: bool) -> None:
     seed = _seeded(seed)
     console.print(f"{times} times {what}, seed {seed}")
@@ -83,6 +98,11 @@ def _kill(what: str, times: int, seed: int | None, file: Path, *, cut_power: boo
 async def _killed(folder: Path, times: int, seed: int, *, cut_power: bool) -> Killed:
     async with embedded_database(folder / "database") as database:
         return await kill_again_and_again(folder, database, times, seed, cut_power=cut_power, tell=console.print)
+
+
+async def _replicated(folder: Path, seconds: float) -> Replicated:
+    async with embedded_database(folder / "database") as database:
+        return await run_replicas(folder, database, seconds, tell=console.print)
 
 
 async def _soaked(folder: Path, cameras: int, seconds: float, seed: int, segment_seconds: int) -> Soaked:

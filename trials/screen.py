@@ -8,6 +8,7 @@ from rich.table import Table
 
 from trials.accounts import Account
 from trials.kills import BOUND_SECONDS, Killed
+from trials.replicas import Replicated
 from trials.soak import Soaked
 
 console = Console(highlight=False, soft_wrap=True)
@@ -42,6 +43,29 @@ def show_killed(what: str, killed: Killed) -> None:
         f"median {killed.median_seconds:.2f} s, worst {killed.worst_seconds:.2f} s per {what} and camera: "
         + ("holds" if killed.holds else "DOES NOT HOLD")
     )
+
+
+def show_replicated(replicated: Replicated) -> None:
+    """The ticks of each periodic job, and what became of the killed replica's jobs."""
+    table = Table("Periodic job", title="Ticks, by the jobs that the queue kept")
+    for title in ("Due", "Written down", "Jobs"):
+        table.add_column(title, justify="right")
+    for one in replicated.ticks:
+        table.add_row(one.job, str(one.expected), str(one.ticks), str(one.jobs))
+    console.print(table)
+    console.print(
+        f"{replicated.jobs} jobs, {replicated.started_once} of them started once; "
+        f"the killed one had {replicated.left_by_the_killed} in hand, {replicated.taken_over} of them were taken over, "
+        f"the last {replicated.slowest_takeover_seconds:.1f} s after the kill"
+    )
+    console.print(
+        f"{replicated.deleted_segments} segments deleted, {replicated.segments_in_audit} by audit events, "
+        f"{replicated.old_segments_left} left; {replicated.files_left} files left, {replicated.held_segments} held; "
+        f"{replicated.heartbeats} heartbeats, the slowest {replicated.worst_heartbeat_seconds:.2f} s"
+    )
+    for what in (*replicated.started_again_for_no_reason, *replicated.not_done):
+        console.print(f"not as it should be: {what}")
+    console.print("holds" if replicated.holds else "DOES NOT HOLD")
 
 
 def show_soaked(soaked: Soaked) -> None:

@@ -1,4 +1,4 @@
-"""Short versions of `make kills`, `make power-cuts` and `make soak`: everything is real."""
+"""Short versions of `make kills`, `make power-cuts`, `make soak` and `make replicas`: everything is real."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import pytest
 
 from trials.disks import NoLoopDevice
 from trials.kills import Killed, kill_again_and_again
+from trials.replicas import run_replicas
 from trials.soak import soak
 
 
@@ -47,3 +48,11 @@ async def test_due_time_is_footage_and_gaps_through_camera_faults_and_two_restar
     )
     assert sum(soaked.faults.values()) >= 10
     assert soaked.holds, soaked.as_json()
+
+
+@pytest.mark.timeout(400)
+async def test_two_replicas_do_each_job_once_and_take_over_from_one_that_was_killed(
+    database: str, tmp_path: Path
+) -> None:
+    replicated = await run_replicas(tmp_path, database, seconds=4)
+    assert replicated.holds, replicated.as_json()

@@ -18,7 +18,8 @@ from control_plane.services import Services
 log = structlog.get_logger()
 
 UPKEEP = "upkeep"
-_RESCUE_CRON = "*/10 * * * * *"
+# The sixth field is the seconds.
+_RESCUE_CRON = "* * * * * */10"
 _FORGET_CRON = "23 * * * *"
 _KEPT_HOURS = 24
 

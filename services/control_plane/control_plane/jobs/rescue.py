@@ -43,8 +43,9 @@ async def _give_back(queue: App, job_id: int) -> None:
     try:
         await queue.job_manager.retry_job(job)
     except UniqueViolation:
-        # Another one with the same purpose waits already, and will do what this one left.
-        await queue.job_manager.finish_job(job, status=Status.ABORTED, delete_job=False)
-        log.warning("job_given_up", job=job.task_name, job_id=job_id, reason="another one waits for the same")
-    else:
-        log.warning("job_taken_over", job=job.task_name, job_id=job_id, attempts=job.attempts)
+        # Another one with the same purpose waits already, and of those there is to be one.
+        for other in await queue.job_manager.list_jobs_async(queueing_lock=job.queueing_lock, status=Status.TODO.value):
+            if other.id is not None:
+                await queue.job_manager.cancel_job_by_id_async(other.id, delete_job=True)
+        await queue.job_manager.retry_job(job)
+    log.warning("job_taken_over", job=job.task_name, job_id=job_id, attempts=job.attempts)
