@@ -17,7 +17,7 @@ import structlog
 from recorder.errors import CameraError, StreamEnded, StreamStalled
 
 NAP_SECONDS = 0.15
-"""Together with what a fragment and the interleaver hold back this is what a crash costs: less than a second."""
+"""With what a fragment holds, and libav's interleaver where it writes, it is what a crash costs: under a second."""
 _SHORTEST_NAP_SECONDS = 0.01
 WAITING_LIMIT_BYTES = 256 << 20
 """Of all cameras together. Beyond it cameras have to wait, and leave out pictures as they do on a slow network."""

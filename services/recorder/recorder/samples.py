@@ -67,7 +67,9 @@ class PlainSample:
 
 def pieces_of(sample: Sample) -> Sequence[Bytes]:
     """Its bytes, in order."""
-    return sample.pieces if isinstance(sample, PlainSample) else (memoryview(sample),)  # type: ignore[arg-type]
+    if isinstance(sample, PlainSample):
+        return sample.pieces
+    return (memoryview(sample),)  # type: ignore[arg-type]  # all others are libav's packets
 
 
 def packet_of(sample: Sample) -> "Packet[Stream]":

@@ -11,6 +11,10 @@ from recorder.mp4.boxes import box, boxes, full_box, the_box
 _BRANDS = b"isom" + struct.pack(">I", 0x200) + b"isomiso6iso2"
 _ALL_TABLES = (b"stts", b"stsc", b"stsz", b"stco")
 _LARGEST = 0xFFFF_FFFF
+# Where `mvhd` and `mdhd`, and `tkhd`, have their numbers (8.2.2, 8.4.2, 8.3.2) in the version of 32 bits, which is what
+# libav writes of an empty file.
+_TIMESCALE, _DURATION = 12, 16
+_TRACK_ID, _TRACK_DURATION = 12, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +47,11 @@ class TrackHead:
         self, tables: Sequence[bytes], *, edit: Edit | None = None, movie_ticks: int = 0, media_ticks: int = 0
     ) -> bytes:
         """The track with these tables; its length in ticks of the movie and of its own."""
-        parts = [box(b"tkhd", _with_duration(self.header, 20, 28, movie_ticks))]
+        parts = [box(b"tkhd", _with_number(self.header, _TRACK_DURATION, movie_ticks))]
         if edit is not None:
             parts.append(box(b"edts", _edit_list(edit, movie_ticks)))
         table = box(b"stbl", self.descriptions, *tables)
-        media = _with_duration(_with_timescale(self.media_header, self.timescale), 16, 24, media_ticks)
+        media = _with_number(_with_number(self.media_header, _TIMESCALE, self.timescale), _DURATION, media_ticks)
         information = box(b"minf", *self.information, table)
         parts.append(box(b"mdia", box(b"mdhd", media), self.handler, information))
         return box(b"trak", *parts)
@@ -84,7 +88,7 @@ class Head:
         return self._movie(tracks, timescale, ticks)
 
     def _movie(self, tracks: Sequence[bytes], timescale: int, ticks: int, extends: bytes = b"") -> bytes:
-        header = _with_duration(_with_timescale(self.movie, timescale), 16, 24, ticks)
+        header = _with_number(_with_number(self.movie, _TIMESCALE, timescale), _DURATION, ticks)
         return box(b"moov", box(b"mvhd", header), *tracks, extends, *self.others)
 
 
@@ -99,7 +103,7 @@ def _track(content: bytes, timescale: int) -> TrackHead:
     information = the_box(media, b"minf")
     handler = the_box(media, b"hdlr")
     return TrackHead(
-        id=struct.unpack_from(">I", header, 20 if header[0] else 12)[0],
+        id=struct.unpack_from(">I", header, _TRACK_ID)[0],
         timescale=timescale,
         is_sound=handler[8:12] == b"soun",
         header=header,
@@ -122,13 +126,6 @@ def _edit_list(edit: Edit, movie_ticks: int) -> bytes:
     )
 
 
-def _with_timescale(header: bytes, timescale: int) -> bytes:
-    at = 20 if header[0] else 12
-    return header[:at] + struct.pack(">I", timescale) + header[at + 4 :]
-
-
-def _with_duration(header: bytes, at_in_short: int, at_in_long: int, ticks: int) -> bytes:
-    """A header has times of 32 bits in its version 0, which can't tell more than 13 hours of 90 kHz."""
-    if header[0]:
-        return header[:at_in_long] + struct.pack(">Q", ticks) + header[at_in_long + 8 :]
-    return header[:at_in_short] + struct.pack(">I", min(ticks, _LARGEST)) + header[at_in_short + 4 :]
+def _with_number(header: bytes, at: int, number: int) -> bytes:
+    """32 bits for a duration are 13 hours of 90 kHz."""
+    return header[:at] + struct.pack(">I", min(number, _LARGEST)) + header[at + 4 :]
