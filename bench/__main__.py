@@ -25,6 +25,7 @@ from bench.recording import (
 )
 from bench.results import Result, show, write
 from bench.start_up import start_up
+from bench.upload import upload
 from bench.years import years
 
 BENCHMARKS: dict[tuple[str, ...], Callable[[Path], Coroutine[Any, Any, list[Result]]]] = {
@@ -44,6 +45,7 @@ BENCHMARKS: dict[tuple[str, ...], Callable[[Path], Coroutine[Any, Any, list[Resu
     ("recorder.depacketizing",): depacketizing,
     ("recorder.muxing",): muxing,
     ("recorder.reconnect",): reconnect,
+    ("upload.throughput", "upload.throughput.beside_bytes_in_memory", "upload.cpu_per_gb"): upload,
     ("upload.rate_limit", "upload.rate_limit.off"): rate_limit,
 }
 

@@ -11,7 +11,9 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One figure. `ratio` is value / reference. The goal is the most that it may be, or without a ratio the value."""
+    """One figure. `ratio` is value / reference. The goal is the most that it may be, or without a ratio the value;
+    of throughput the least.
+    """
 
     name: str
     value: float
@@ -27,6 +29,14 @@ def compared(name: str, value: float, unit: str, reference: float, goal: float |
     ratio = value / reference
     return Result(
         name, round(value, 3), unit, round(reference, 3), round(ratio, 3), goal, None if goal is None else ratio <= goal
+    )
+
+
+def at_least(name: str, value: float, unit: str, reference: float, goal: float | None = None) -> Result:
+    """A figure beside its reference, of which more is better; with a goal, the ratio must be at least that."""
+    ratio = value / reference
+    return Result(
+        name, round(value, 3), unit, round(reference, 3), round(ratio, 3), goal, None if goal is None else ratio >= goal
     )
 
 
