@@ -1,4 +1,4 @@
-"""Events: what a recorder noticed about a camera's picture, with the numbers that made it think so."""
+"""Events: what a recorder noticed about a camera's picture or itself, with the numbers that made it think so."""
 
 from typing import Annotated, Literal, Self
 from uuid import UUID
@@ -23,7 +23,7 @@ _VERDICT: JsonDict = {"id": "0198f0d4-6200-7c1f-b0a4-5e2d7f9c3b18", "verdict": "
 _NAME = r"^[a-z][a-z0-9_]{0,31}$"
 
 Kind = Annotated[str, Field(pattern=_NAME)]
-"""`covered`, `frozen` or `smart_codec`; a newer recorder may know more."""
+"""`covered`, `frozen` or `smart_codec` of a camera, `footage_at_risk` of a recorder; a newer one may know more."""
 
 Numbers = Annotated[
     dict[Annotated[str, Field(pattern=_NAME)], Annotated[float, Field(allow_inf_nan=False)]], Field(max_length=16)
@@ -32,19 +32,20 @@ Numbers = Annotated[
 
 
 class Event(Message):
-    """One stretch in which a camera's picture was not as usual, or one that is still on."""
+    """One stretch in which a camera's picture, or the recorder, was not as usual, or one that is still on."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EVENT]})
 
     id: UUID
     """UUIDv7, chosen by the recorder: reporting an event again, with its end now, is safe."""
-    camera_id: UUID
+    camera_id: UUID | None = None
+    """None: of the recorder itself."""
     kind: Kind
     begin: Utc
     end: Utc | None = None
     """None while it is on."""
     usual: Numbers = Field(default_factory=dict)
-    """What the camera's figures were before."""
+    """What the figures were before."""
     seen: Numbers = Field(default_factory=dict)
     """What they were when it began."""
 

@@ -44,6 +44,13 @@ _UPLINK: JsonDict = {
     "is_open": True,
     "changes_at": "2026-03-02T05:00:00Z",
 }
+_AT_RISK: JsonDict = {
+    "since": "2026-03-01T18:40:00Z",
+    "loss_at": "2026-03-03T04:12:00Z",
+    "rule": "disk",
+    "camera_id": None,
+    "needed_bytes_per_second": 612000.0,
+}
 _FETCH_PROGRESS: JsonDict = {"id": "0198f0d9-3b00-7d44-8c21-4f7a9e0b6c12", "segments": 3, "bytes": 22544384}
 _DISK: JsonDict = {"total_bytes": 500107862016, "free_bytes": 127131062272}
 
@@ -109,6 +116,23 @@ class Uplink(Message):
     """When these hours begin or end next; null: never."""
 
 
+class FootageAtRisk(Message):
+    """As things go, the recorder will have to delete footage that isn't uploaded."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_AT_RISK]})
+
+    since: Utc
+    """Since when it says so."""
+    loss_at: Utc
+    """When it would delete the first."""
+    rule: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")] = "disk"
+    """What would force it: `disk`, `age` (KEEP_UNPROVEN_DAYS) or `share` (MAX_GIB_PER_CAMERA)."""
+    camera_id: UUID | None = None
+    """Whose, where one camera will have more than its share."""
+    needed_bytes_per_second: Fraction | None = None
+    """The uplink that would save it, in the hours in which it may upload; null: none would, in these hours."""
+
+
 class FetchProgress(Message):
     """What is still to be stored of an interval that was asked for."""
 
@@ -147,6 +171,7 @@ class Heartbeat(LenientMessage):
                     "config_revision": "9f2c6a41d0e8b735",
                     "problems": [_PROBLEM],
                     "uplink": _UPLINK,
+                    "at_risk": _AT_RISK,
                     "fetches": [_FETCH_PROGRESS],
                 },
             ]
@@ -175,6 +200,8 @@ class Heartbeat(LenientMessage):
     problems: Annotated[list[Problem], Field(max_length=50)] | None = None
     """What is wrong with the recorder itself; its cameras' troubles are in `cameras`. Absent from older recorders."""
     uplink: Uplink | None = None
+    at_risk: FootageAtRisk | None = None
+    """Null or absent: nothing is, as far as can be foreseen."""
     fetches: Annotated[list[FetchProgress], Field(max_length=1000)] | None = None
     """Of the intervals that the configuration asks for."""
 

@@ -12,7 +12,16 @@ from uuid import UUID
 
 import structlog
 
-from camfleet_contract.heartbeats import Backlog, CameraState, Disk, FetchProgress, Heartbeat, Problem, Uplink
+from camfleet_contract.heartbeats import (
+    Backlog,
+    CameraState,
+    Disk,
+    FetchProgress,
+    FootageAtRisk,
+    Heartbeat,
+    Problem,
+    Uplink,
+)
 from recorder.backoff import Backoff
 from recorder.clock import Clock
 from recorder.clock_error import ClockError
@@ -57,6 +66,7 @@ class Vitals:
     config_revision: str | None
     problems: tuple[Problem, ...] = ()
     uplink: Uplink | None = None
+    at_risk: FootageAtRisk | None = None
     fetches: tuple[FetchProgress, ...] = ()
 
 
@@ -161,6 +171,7 @@ class Heartbeats:
             config_revision=vitals.config_revision,
             problems=list(vitals.problems),
             uplink=vitals.uplink,
+            at_risk=vitals.at_risk,
             fetches=list(vitals.fetches),
         )
 

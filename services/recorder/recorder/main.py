@@ -40,6 +40,7 @@ from recorder.problems import Problems
 from recorder.pulse import Pulse
 from recorder.reports import Reports
 from recorder.retention import Reserve, Retention, disk_space
+from recorder.risk import Risk
 from recorder.scenes.rules import Rules
 from recorder.settings import Settings, UploadOrder
 from recorder.site_holds import SiteHolds
@@ -113,11 +114,12 @@ async def run(settings: Settings) -> None:
                 interval=timedelta(seconds=settings.sync_interval_seconds),
                 client_id=settings.client_id,
             )
+            reserve = Reserve(int(settings.min_free_gib * GIB), settings.min_free_percent / 100)
             retention = Retention(
                 spool,
                 clock=clock,
                 keep=settings.keep_after_stored,
-                reserve=Reserve(int(settings.min_free_gib * GIB), settings.min_free_percent / 100),
+                reserve=reserve,
                 measure=partial(disk_space, base / "recordings"),
                 on_gap=wake,
                 keep_unproven=settings.keep_unproven,
@@ -155,11 +157,35 @@ async def run(settings: Settings) -> None:
             wake.applied = (cameras.apply, uplink.apply, lambda _: retention.wake(), lambda _: wake())
             shown = settings.store or "brokered"
             stock = Stock(spool, clock, uplink.fetches)
-            problems = Problems(clock, stock, link, config, cameras, uploads, retention, clock_error)
+            risk = Risk(
+                spool,
+                stock,
+                uplink,
+                clock=clock,
+                reserve=reserve,
+                newest_first=newest_first,
+                keep_unproven=settings.keep_unproven,
+                bytes_per_camera=settings.bytes_per_camera,
+                on_news=news,
+            )
+            problems = Problems(clock, stock, link, config, cameras, uploads, retention, clock_error, lambda: risk.told)
             pulse = Pulse()
             recorder_id, now = spool.recorder_id, clock.now()
             status = Status(
-                VERSION, now, clock, recorder_id, stock, link, config, cameras, uploads, problems, shown, pulse, uplink
+                VERSION,
+                now,
+                clock,
+                recorder_id,
+                stock,
+                link,
+                config,
+                cameras,
+                uploads,
+                problems,
+                shown,
+                pulse,
+                uplink,
+                risk,
             )
             heartbeats = Heartbeats(
                 control_plane,
@@ -178,7 +204,17 @@ async def run(settings: Settings) -> None:
             log.info("recorder_started", version=VERSION, store=shown, folder=str(base), pid=os.getpid())
             await config.start_from_cache()
             stocktaking = Stocktaking(spool, cameras.is_recovered)
-            others = (config, heartbeats, pulse, uplink, uploads, retention, stocktaking, LocalServer(api, listener))
+            others = (
+                config,
+                heartbeats,
+                pulse,
+                uplink,
+                uploads,
+                retention,
+                risk,
+                stocktaking,
+                LocalServer(api, listener),
+            )
             keep_for_good()
             await _run_all(cameras.run(), reports, [*(part.run() for part in others), trimming()], stop)
     log.info("recorder_stopped")

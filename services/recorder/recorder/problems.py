@@ -1,17 +1,18 @@
 """What a person should look at, and since when."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from camfleet_contract.heartbeats import CameraCondition, Problem
+from camfleet_contract.heartbeats import CameraCondition, FootageAtRisk, Problem
 from recorder.cameras import Cameras
 from recorder.clock import Clock
 from recorder.clock_error import ClockError
 from recorder.config import ConfigSync
 from recorder.link import Link, LinkCondition
 from recorder.retention import Retention
+from recorder.risk import told_in_words
 from recorder.stock import Holdings, Stock
 from recorder.uploads import Uploads
 from recorder.wanted import unknown_zones
@@ -50,6 +51,7 @@ class Problems:
         uploads: Uploads,
         retention: Retention,
         clock_error: ClockError,
+        at_risk: Callable[[], FootageAtRisk | None],
     ) -> None:
         self._clock = clock
         self._stock = stock
@@ -59,6 +61,7 @@ class Problems:
         self._uploads = uploads
         self._retention = retention
         self._clock_error = clock_error
+        self._at_risk = at_risk
         self._seen: dict[tuple[str, str], datetime] = {}
         self._lock = threading.Lock()
 
@@ -90,6 +93,8 @@ class Problems:
                 waiting = "1 camera that is due is" if count == 1 else f"{count} cameras that are due are"
                 text = f"{waiting} not recorded: the limit is {self._cameras.limit}; MAX_CONCURRENT_RECORDINGS sets it"
                 yield Trouble("recorder_overloaded", text, key="-")
+        if (risk := self._at_risk()) is not None:
+            yield Trouble("footage_at_risk", told_in_words(risk, self._clock.now()), risk.since, key="-")
         yield from self._spool_troubles(held)
         yield from self._store_troubles(held)
         yield from self._config_troubles()

@@ -16,6 +16,7 @@ from recorder.heartbeat import Vitals
 from recorder.link import Link, LinkCondition
 from recorder.problems import Problems
 from recorder.pulse import Pulse
+from recorder.risk import Risk
 from recorder.stock import Stock
 from recorder.uplink import Uplink
 from recorder.uploads import Uploads
@@ -39,6 +40,7 @@ class Status:
     """Where segments go: a folder, a bucket, or `brokered`."""
     pulse: Pulse
     uplink: Uplink
+    risk: Risk
 
     def vitals(self) -> Vitals:
         """What a heartbeat tells; blocks."""
@@ -54,6 +56,7 @@ class Status:
             config_revision=config.revision if config else None,
             problems=tuple(self.problems.own()),
             uplink=uplink,
+            at_risk=self.risk.told,
             fetches=tuple(
                 FetchProgress(id=fetch_id, segments=left.segments, bytes=left.size_bytes)
                 for fetch_id, left in held.fetches.items()
@@ -119,7 +122,7 @@ class Status:
             ],
             "scene_signals": [
                 {
-                    "camera_name": names.get(event.camera_id),
+                    "camera_name": names.get(event.camera_id) if event.camera_id else None,
                     "camera_id": event.camera_id,
                     "signal": event.kind,
                     "since": event.begin,
@@ -133,6 +136,9 @@ class Status:
             ],
             "held_bytes": held.held_bytes,
             "disk": vitals.disk.model_dump() if vitals.disk else None,
+            "uplink": vitals.uplink.model_dump(mode="json") if vitals.uplink else None,
+            "at_risk": vitals.at_risk.model_dump(mode="json") if vitals.at_risk else None,
+            "fetches": [fetch.model_dump(mode="json") for fetch in vitals.fetches],
             "recorder_id": self.recorder_id,
             "version": self.version,
             "started_at": self.started_at,
@@ -148,7 +154,7 @@ class Status:
         """The same in Prometheus' text format; blocks. https://prometheus.io/docs/instrumenting/exposition_formats/"""
         vitals, counts = self.vitals(), self.stock.holdings().counts
         oldest = vitals.backlog.oldest
-        single = {
+        single: dict[str, float] = {
             "recorder_up": 1,
             "recorder_active_recordings": vitals.active_recordings,
             "recorder_backlog_segments": vitals.backlog.segments,
@@ -162,6 +168,17 @@ class Status:
             "recorder_heartbeats_total": self.pulse.heartbeats,
             "recorder_event_loop_lag_seconds": round(self.pulse.lag_seconds, 6),
         }
+        if (uplink := vitals.uplink) is not None:
+            single["recorder_upload_hours_open"] = int(uplink.is_open)
+            if uplink.limit_kbit is not None:
+                single["recorder_upload_limit_bytes_per_second"] = uplink.limit_kbit * 125
+            if uplink.capacity_bytes_per_second is not None:
+                single["recorder_uplink_capacity_bytes_per_second"] = uplink.capacity_bytes_per_second
+        single["recorder_footage_at_risk"] = int(vitals.at_risk is not None)
+        if (risk := vitals.at_risk) is not None:
+            single["recorder_time_to_loss_seconds"] = max(0.0, (risk.loss_at - self.clock.now()).total_seconds())
+            if risk.needed_bytes_per_second is not None:
+                single["recorder_needed_uplink_bytes_per_second"] = risk.needed_bytes_per_second
         if vitals.disk:
             single["recorder_disk_free_bytes"] = vitals.disk.free_bytes
             single["recorder_disk_total_bytes"] = vitals.disk.total_bytes

@@ -35,6 +35,10 @@ class Operation:
         return f"{self.method} {self.path}"
 
 
+def interval(camera_id: str) -> dict[str, str]:
+    return {"camera_id": camera_id, "start": "2026-03-01T12:00:00Z", "end": "2026-03-01T12:15:00Z"}
+
+
 OPERATIONS = [
     *(Operation("GET", f"{kind}s/", VIEWER) for kind in ("site", "client", "camera", "schedule", "recording")),
     *(Operation("GET", f"{kind}s/{{{kind}}}/", VIEWER) for kind in ("site", "client", "camera", "schedule")),
@@ -42,6 +46,11 @@ OPERATIONS = [
     Operation("GET", "recordings/{recording}/segments/", VIEWER),
     Operation("POST", "recordings/{recording}/hold/", OPERATOR),
     Operation("POST", "recordings/{recording}/release/", OPERATOR),
+    Operation("GET", "fetches/", VIEWER),
+    Operation("GET", "fetches/{fetch}/", VIEWER),
+    Operation("POST", "fetches/", OPERATOR, lambda a: interval(a["camera"]), 201),
+    Operation("POST", "fetches/{fetch}/cancel/", OPERATOR),
+    Operation("POST", "recordings/{recording}/fetch/", OPERATOR),
     Operation(
         "POST", "cameras/", OPERATOR, lambda a: {"name": "N", "site_id": a["site"], "ip_address": "10.0.0.9"}, 201
     ),
@@ -83,7 +92,8 @@ async def ids(admin: Script, services: Services) -> dict[str, Any]:
         "empty_client": empty_client,
         "schedule": schedule,
     }
-    return {name: thing["id"] for name, thing in made.items()} | {"recording": str(recording.id)}
+    (fetch,) = await admin.create("fetches/", interval(camera["id"]))
+    return {name: thing["id"] for name, thing in (made | {"fetch": fetch}).items()} | {"recording": str(recording.id)}
 
 
 def test_the_table_has_every_operation_of_the_document(services: Services) -> None:
@@ -94,7 +104,12 @@ def test_the_table_has_every_operation_of_the_document(services: Services) -> No
         str(operation)
         .replace(" ", " /", 1)
         .replace("{empty_", "{")
-        .format(**{name: f"{{{field}}}" for name, field in (named | {"recording": "recording_id"}).items()})
+        .format(
+            **{
+                name: f"{{{field}}}"
+                for name, field in (named | {"recording": "recording_id", "fetch": "fetch_id"}).items()
+            }
+        )
         for operation in OPERATIONS
     }
     assert tested == documented

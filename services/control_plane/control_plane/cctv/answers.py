@@ -11,9 +11,11 @@ from camfleet_contract.cameras import CameraType, RecordedStream, RecordingMode,
 from camfleet_contract.messages import WallDate, WallTime
 from camfleet_contract.recordings import RecordingStatus
 from camfleet_contract.schedules import ScheduleType, Weekday
+from camfleet_contract.uploading import UploadHours, read_hours
 from control_plane.fleet.cameras import has_password, shown_sub_url, shown_url
 from control_plane.fleet.contact import is_online
-from control_plane.models import Camera, Client, Recording, Schedule, Segment, SegmentState, Site
+from control_plane.models import Camera, Client, Fetch, Recording, Schedule, Segment, SegmentState, Site
+from control_plane.recordings.fetches import FetchState, state_of
 from control_plane.security.secrets import SecretBox
 
 
@@ -49,6 +51,10 @@ class ClientAnswer(Kept):
     site_id: uuid.UUID
     camera_ids: list[uuid.UUID]
     is_active: bool
+    upload_limit_kbit: Annotated[int | None, Field(examples=[2000])]
+    """What its uploads may take of the uplink together, in 1,000 bits per second; null: all there is."""
+    upload_hours: list[UploadHours]
+    """When it may upload, in wall-clock time of its site; none: at any time."""
     status: Literal["online", "offline"]
     last_contact_at: datetime | None
 
@@ -62,6 +68,8 @@ class ClientAnswer(Kept):
             site_id=client.site_id,
             camera_ids=sorted(camera_ids),
             is_active=client.is_active,
+            upload_limit_kbit=client.upload_limit_kbit,
+            upload_hours=read_hours(", ".join(client.upload_hours)),
             status="online" if is_online(last_contact_at, now) else "offline",
             last_contact_at=last_contact_at,
             created_at=client.created_at,
@@ -242,6 +250,31 @@ class SegmentAnswer(Answer):
     def of(cls, segment: Segment) -> "SegmentAnswer":
         kept = {name: getattr(segment, name) for name in cls.model_fields if name != "seconds"}
         return cls(**kept, seconds=(segment.ended_at - segment.started_at).total_seconds())
+
+
+class FetchAnswer(Answer):
+    """An interval of one camera that one recorder was asked to upload before all other."""
+
+    id: uuid.UUID
+    client_id: uuid.UUID
+    camera_id: uuid.UUID
+    start: datetime
+    end: datetime
+    state: FetchState
+    """`asked` until the recorder says something of it, `waiting` while it has some that isn't stored."""
+    segments_left: int | None
+    """As the recorder said last; null before it does."""
+    bytes_left: int | None
+    asked_at: datetime
+    asked_by: Annotated[str, Field(examples=["operator:maria"])]
+    expires_at: datetime
+    """From then on the footage waits for its turn like all other."""
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, fetch: Fetch, now: datetime) -> "FetchAnswer":
+        kept = {name: getattr(fetch, name) for name in cls.model_fields if name not in {"start", "end", "state"}}
+        return cls(**kept, start=fetch.start_at, end=fetch.end_at, state=state_of(fetch, now))
 
 
 def _of_recording(recording: Recording) -> dict[str, object]:

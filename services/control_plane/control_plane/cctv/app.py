@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from control_plane import docs_pages
 from control_plane.answers import install_error_handlers
-from control_plane.cctv import cameras, clients, recordings, schedules, sites
+from control_plane.cctv import cameras, clients, fetches, recordings, schedules, sites
 from control_plane.cctv.callers import bearer
 from control_plane.cctv.refusals import EVERYWHERE
 from control_plane.services import Services
@@ -19,8 +19,8 @@ _DESCRIPTION = """
 Sites, local recording clients, cameras, schedules and recordings, for curl and scripts.
 
 Every call but `health` needs `Authorization: Bearer KEY`; `control-plane create-api-key NAME --role admin` makes a key.
-A viewer's key reads. An operator's key also creates, changes and deletes cameras and schedules, changes clients, and
-holds and releases recordings. An admin's key does everything.
+A viewer's key reads. An operator's key also creates, changes and deletes cameras and schedules, changes clients,
+holds and releases recordings, and fetches footage. An admin's key does everything.
 
 Lists answer `{"items": [...], "next_cursor": ...}`: give `next_cursor` back as `cursor` for the next page. `PATCH`
 changes what is given and leaves the rest. Paths work with and without their last slash. Instants are UTC, times of
@@ -65,7 +65,7 @@ def create_app(services: Services) -> FastAPI:
     install_error_handlers(app)
     app.add_middleware(TrailingSlash)
     app.include_router(_open)
-    for feature in (sites, clients, cameras, schedules, recordings):
+    for feature in (sites, clients, cameras, schedules, recordings, fetches):
         app.include_router(feature.router, dependencies=[Depends(bearer)], responses=EVERYWHERE)
     docs_pages.attach(app)
     return app

@@ -63,7 +63,14 @@ async def create_client(
 ) -> NewClientAnswer:
     """Create a client. The answer holds its token and the recorder's `.env`; neither is ever shown again."""
     client, token = await clients.create_client(
-        session, new.name, new.site_id, new.camera_ids, actor=actor, is_active=new.is_active
+        session,
+        new.name,
+        new.site_id,
+        new.camera_ids,
+        actor=actor,
+        is_active=new.is_active,
+        upload_limit_kbit=new.upload_limit_kbit,
+        upload_hours=new.upload_hours,
     )
     answer = await _answer(session, client)
     env = recorder_env(services.settings, _base_url(request), client.id, token.text)

@@ -19,6 +19,13 @@ NEW_CLIENT = _examples(
 CLIENT_CHANGE = _examples(
     its_cameras={"camera_ids": [_CAMERA]},
     deactivate={"is_active": False},
+    upload_by_night_at_2_mbit={
+        "upload_limit_kbit": 2000,
+        "upload_hours": [{"start_time": "22:00:00", "end_time": "06:00:00"}],
+    },
+)
+NEW_FETCH = _examples(
+    a_quarter_of_an_hour={"camera_id": _CAMERA, "start": "2026-03-01T19:15:00Z", "end": "2026-03-01T19:30:00Z"},
 )
 
 NEW_CAMERA = _examples(

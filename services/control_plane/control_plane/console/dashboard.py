@@ -13,6 +13,7 @@ from camfleet_contract.recordings import RecordingStatus
 from control_plane.console.contacts import OPEN, ToldProblem, cameras_now, one_of, problems_of
 from control_plane.console.due import due_cameras
 from control_plane.console.gaps import Stretch, alarming
+from control_plane.console.uploads import at_risk
 from control_plane.fleet.contact import ONLINE_WITHIN
 from control_plane.models import Camera, Client, ClientContact, Gap, Recording, Schedule, Site
 from control_plane.services import Services
@@ -31,6 +32,7 @@ async def dashboard(services: Services) -> dict[str, Any]:
             "now": now,
             "recorders": await _recorders(session, now),
             "silent": await _silent(session, now),
+            "at_risk": await at_risk(session, now),
             "troubled": await _troubled(session, now),
             "steps": await _first_steps(session),
             "cameras": await _cameras(session, now),

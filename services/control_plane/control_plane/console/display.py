@@ -77,6 +77,14 @@ def size(count: int | None) -> str:
     return f"{value:.1f} TB"
 
 
+def bits(bytes_per_second: float | None) -> str:
+    """A rate as uplinks are sold: `2.0 Mbit/s`."""
+    if bytes_per_second is None:
+        return "–"
+    kbit = bytes_per_second * 8 / _THOUSAND
+    return f"{kbit:.0f} kbit/s" if kbit < _THOUSAND else f"{kbit / _THOUSAND:.1f} Mbit/s"
+
+
 def badge(text: str, colour: str) -> Markup:
     """A coloured word."""
     return Markup('<span class="badge bg-{}-lt">{}</span>').format(colour, text)

@@ -1,7 +1,7 @@
 """Local recording clients: made, changed and deleted, with their tokens and the cameras they record."""
 
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
 
@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from camfleet_contract.uploading import FASTEST_KBIT, MOST_HOURS, SLOWEST_KBIT, UploadHours
 from control_plane.errors import Conflict, Invalid, NotFound
 from control_plane.events import Actor, difference, record_event
 from control_plane.fleet.fields import Fields, FleetName
@@ -34,6 +35,10 @@ class ClientChange(Fields):
     """All cameras that the client records; they belong to its site."""
     is_active: bool = True
     """An inactive client's tokens are refused."""
+    upload_limit_kbit: Annotated[int, Field(ge=SLOWEST_KBIT, le=FASTEST_KBIT, examples=[2000])] | None = None
+    """What its uploads may take of the uplink together, in 1,000 bits per second; null: all there is."""
+    upload_hours: Annotated[list[UploadHours], Field(max_length=MOST_HOURS)] = []
+    """When it may upload, in wall-clock time of its site; none: at any time."""
 
 
 class NewClient(ClientChange):
@@ -61,12 +66,29 @@ async def create_client(
     *,
     actor: Actor,
     is_active: bool = True,
+    upload_limit_kbit: int | None = None,
+    upload_hours: Sequence[UploadHours] = (),
 ) -> tuple[Client, NewToken]:
     """Make a client with its first token, which is known only now. Raises Invalid, naming the field."""
-    new = NewClient.of({"name": name, "site_id": site_id, "camera_ids": list(camera_ids), "is_active": is_active})
+    new = NewClient.of(
+        {
+            "name": name,
+            "site_id": site_id,
+            "camera_ids": list(camera_ids),
+            "is_active": is_active,
+            "upload_limit_kbit": upload_limit_kbit,
+            "upload_hours": list(upload_hours),
+        }
+    )
     await _check_site(session, new.site_id)
     cameras = await _cameras_of_site(session, new.camera_ids, new.site_id)
-    client = Client(name=new.name, site_id=new.site_id, is_active=new.is_active)
+    client = Client(
+        name=new.name,
+        site_id=new.site_id,
+        is_active=new.is_active,
+        upload_limit_kbit=new.upload_limit_kbit,
+        upload_hours=[str(hours) for hours in new.upload_hours],
+    )
     session.add(client)
     await session.flush()
     await _assign(session, client.id, cameras)
@@ -86,6 +108,8 @@ async def change_client(session: AsyncSession, client: Client, change: ClientCha
     assigned = await assigned_cameras(session, client.id)
     if "camera_ids" in given:
         given["camera_ids"] = sorted(set(given["camera_ids"]))
+    if "upload_hours" in given:
+        given["upload_hours"] = [str(hours) for hours in given["upload_hours"]]
     before = {name: getattr(client, name) for name in given if name != "camera_ids"} | {"camera_ids": sorted(assigned)}
     changes = difference(before, given)
     if not changes:

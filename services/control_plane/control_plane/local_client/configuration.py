@@ -15,16 +15,26 @@ from sqlalchemy.orm import aliased
 
 from camfleet_contract.cameras import Camera, RecordingMode
 from camfleet_contract.configuration import ConfiguredCamera, RecorderConfig, Schedule, Storage, StorageMode
+from camfleet_contract.uploading import Fetch, Uploading, read_hours
 from control_plane import models
 from control_plane.errors import Unauthorized, Unavailable
 from control_plane.fleet.cameras import camera_stream_url, camera_sub_stream_url, secret_columns
+from control_plane.recordings.fetches import open_fetches
 from control_plane.recordings.holds import held_recordings
 from control_plane.security.secrets import SecretBox, SecretUnreadableError
 from control_plane.stores import Store
 
 log = structlog.get_logger()
 
-_Row = tuple[str, str, str, models.Camera | None, models.Schedule | None, list[uuid.UUID] | None]
+_Row = tuple[
+    models.Client,
+    str,
+    str,
+    models.Camera | None,
+    models.Schedule | None,
+    list[uuid.UUID] | None,
+    list[dict[str, object]] | None,
+]
 
 _CAMERAS = TypeAdapter(Sequence[Camera])
 _SCHEDULES = TypeAdapter(list[Schedule])
@@ -40,6 +50,7 @@ class Assigned:
     cameras: list[ConfiguredCamera]
     schedules: list[Schedule]
     held_recordings: list[uuid.UUID]
+    uploading: Uploading
 
     def cameras_json(self) -> bytes:
         """The body of `GET cameras`: what predecessor clients know of a camera, and nothing else."""
@@ -61,6 +72,7 @@ class Assigned:
             schedules=self.schedules,
             storage=Storage(mode=mode, url=store.url),
             held_recordings=self.held_recordings,
+            uploading=self.uploading,
         )
         revision = hashlib.sha256(document.model_dump_json().encode()).hexdigest()
         return document.model_copy(update={"revision": revision})
@@ -82,13 +94,14 @@ async def read_assigned(session: AsyncSession, secrets: SecretBox, client_id: uu
     camera_site = aliased(models.Site)
     query = (
         select(
-            models.Client.name,
+            models.Client,
             models.Site.timezone,
             camera_site.timezone,
             models.Camera,
             models.Schedule,
             # In the first row only: a thousand rows times a thousand ids would be megabytes.
             case((func.row_number().over() == 1, held_recordings(client_id))),
+            case((func.row_number().over() == 1, open_fetches(client_id))),
         )
         .join(models.Site, models.Site.id == models.Client.site_id)
         .outerjoin(models.ClientCamera, models.ClientCamera.client_id == models.Client.id)
@@ -111,7 +124,7 @@ async def read_assigned(session: AsyncSession, secrets: SecretBox, client_id: uu
         raise Unauthorized("this client was deleted or deactivated")
     cameras: dict[uuid.UUID, tuple[models.Camera, ConfiguredCamera]] = {}
     schedules: list[tuple[models.Schedule, Schedule]] = []
-    for number, (_, _, zone, camera, schedule, _) in enumerate(rows):
+    for number, (_, _, zone, camera, schedule, _, _) in enumerate(rows):
         if camera is None:
             continue
         if number % 100 == 0:
@@ -122,17 +135,29 @@ async def read_assigned(session: AsyncSession, secrets: SecretBox, client_id: uu
             schedules.append((schedule, shown))
     return Assigned(
         client_id=client_id,
-        client_name=rows[0][0],
+        client_name=rows[0][0].name,
         timezone=rows[0][1],
         cameras=[shown for _, shown in sorted(cameras.values(), key=_age, reverse=True)],
         schedules=[shown for _, shown in sorted(schedules, key=_age, reverse=True)],
         held_recordings=next((sorted(row[5]) for row in rows if row[5] is not None), []),
+        uploading=_as_uploading(rows[0][0], next((row[6] for row in rows if row[6] is not None), [])),
     )
 
 
 def _age(pair: tuple[models.Camera | models.Schedule, object]) -> tuple[object, ...]:
     row, _ = pair
     return row.created_at, row.id
+
+
+def _as_uploading(client: models.Client, fetches: Sequence[dict[str, object]]) -> Uploading:
+    asked = sorted((Fetch.model_validate(fetch) for fetch in fetches), key=lambda fetch: fetch.id)
+    try:
+        hours = read_hours(", ".join(client.upload_hours))
+    except ValueError:
+        # Written past the console and the API: the recorder must get all the rest.
+        log.error("upload_hours_unreadable", client_id=str(client.id))  # noqa: TRY400 - a traceback says no more
+        hours = []
+    return Uploading(limit_kbit=client.upload_limit_kbit, hours=hours, fetches=asked)
 
 
 def _as_camera(camera: models.Camera, secrets: SecretBox) -> ConfiguredCamera:

@@ -17,6 +17,7 @@ from control_plane.local_client.configuration import read_config
 from control_plane.local_client.examples import example_of
 from control_plane.local_client.keepsakes import worth_keeping
 from control_plane.models import ClientContact
+from control_plane.recordings.fetches import take_in_progress
 from control_plane.services import Services, Shared
 
 _INTEGER_MAX = 2**31 - 1
@@ -39,6 +40,7 @@ async def heartbeat(
     """Keep what the recorder says of itself. `client_id` is ignored: the token tells who calls."""
     now = datetime.now(UTC)
     await _keep(session, caller.client_id, report, now)
+    await take_in_progress(session, caller.client_id, report.fetches or [], now)
     changed = report.config_revision is not None and await _is_old(
         session, shared, caller.client_id, report.config_revision
     )

@@ -5,6 +5,7 @@ from control_plane.models.base import Base
 from control_plane.models.events import Event
 from control_plane.models.fleet import Camera, Client, ClientCamera, ClientContact, Schedule, Site
 from control_plane.models.footage import Gap, Recording, Segment, SegmentState, UploadSession
+from control_plane.models.uploading import Fetch, FetchEnd
 
 __all__ = [
     "ApiKey",
@@ -15,6 +16,8 @@ __all__ = [
     "ClientContact",
     "ClientToken",
     "Event",
+    "Fetch",
+    "FetchEnd",
     "Gap",
     "Operator",
     "Recording",

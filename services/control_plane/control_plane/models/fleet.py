@@ -52,6 +52,10 @@ class Client(Base):
     name: Mapped[str]
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
     """An inactive client's tokens are refused."""
+    upload_limit_kbit: Mapped[int | None]
+    """What its uploads may take of the uplink together, in 1,000 bits per second; None: all."""
+    upload_hours: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")
+    """When it may upload, in wall-clock time of its site, each as in `22:00-06:00`; none: always."""
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 

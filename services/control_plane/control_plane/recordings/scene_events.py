@@ -1,4 +1,4 @@
-"""What recorders notice about cameras' pictures, reported any number of times."""
+"""What recorders notice about cameras' pictures and about themselves, reported any number of times."""
 
 import uuid
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from control_plane import models
 from control_plane.recordings.cameras import cameras_of
 from control_plane.recordings.moments import IMPLAUSIBLE, is_plausible
 
-PREFIX = "scene."
+PREFIX, OWN_PREFIX = "scene.", "recorder."
 """Of their kinds, so that a recorder can't write what reads like a change that somebody made."""
 
 _Key = tuple[uuid.UUID, datetime, uuid.UUID]
@@ -25,14 +25,14 @@ async def take_in_events(
 ) -> list[EventVerdict]:
     """Store what can be stored, in two statements, and say of each event what became of it."""
     events = [event for event in reported if isinstance(event, Event)]
-    cameras = await cameras_of(session, client_id, {event.camera_id for event in events})
+    cameras = await cameras_of(session, client_id, {event.camera_id for event in events if event.camera_id})
     # One row a key: a statement can't write the same row twice. The last report of an event counts.
-    wanted = {_key(event): event for event in events if not _refusal(event, cameras)}
+    wanted = {_key(event, client_id): event for event in events if not _refusal(event, cameras)}
     stored = await _upsert(session, client_id, address, [wanted[key] for key in sorted(wanted)])
 
     def verdict(event: Event | Unreadable) -> EventVerdict:
         reason = event.reason if isinstance(event, Unreadable) else _refusal(event, cameras)
-        if not reason and isinstance(event, Event) and _key(event) not in stored:
+        if not reason and isinstance(event, Event) and _key(event, client_id) not in stored:
             reason = "this id is another's"
         return EventVerdict(id=event.id, verdict="refused" if reason else "stored", reason=reason)
 
@@ -40,15 +40,15 @@ async def take_in_events(
 
 
 def _refusal(event: Event, cameras: set[uuid.UUID]) -> str:
-    if event.camera_id not in cameras:
+    if event.camera_id is not None and event.camera_id not in cameras:
         return "this camera is not assigned to this client"
     if not is_plausible(event.begin) or not (event.end is None or is_plausible(event.end)):
         return f"begin and end {IMPLAUSIBLE}"
     return ""
 
 
-def _key(event: Event) -> _Key:
-    return event.camera_id, event.begin, event.id
+def _key(event: Event, client_id: uuid.UUID) -> _Key:
+    return event.camera_id or client_id, event.begin, event.id
 
 
 async def _upsert(
@@ -60,11 +60,11 @@ async def _upsert(
     statement = insert(table).values(
         [
             {
-                "subject_id": event.camera_id,
+                "subject_id": event.camera_id or client_id,
                 "occurred_at": event.begin,
                 "id": event.id,
-                "subject_type": "camera",
-                "kind": PREFIX + event.kind,
+                "subject_type": "camera" if event.camera_id else "client",
+                "kind": (PREFIX if event.camera_id else OWN_PREFIX) + event.kind,
                 "actor": f"client:{client_id}",
                 "address": address,
                 "detail": event.model_dump(mode="json", include={"end", "usual", "seen"}),

@@ -29,7 +29,7 @@ class Events:
                     " DO UPDATE SET end_at = excluded.end_at, reported = 0, retry_at = NULL",
                     (
                         str(event.id),
-                        str(event.camera_id),
+                        str(event.camera_id or ""),
                         event.kind,
                         to_column(event.begin),
                         to_column(event.end),
@@ -78,7 +78,7 @@ class Events:
 def _event(row: sqlite3.Row) -> SceneEvent:
     return SceneEvent(
         id=UUID(row["id"]),
-        camera_id=UUID(row["camera_id"]),
+        camera_id=UUID(row["camera_id"]) if row["camera_id"] else None,
         kind=row["kind"],
         begin=from_column(row["begin_at"]),
         end=from_column(row["end_at"]),

@@ -105,7 +105,8 @@ class SceneEvent:
     """A stretch in which a camera's picture was not as usual."""
 
     id: UUID
-    camera_id: UUID
+    camera_id: UUID | None
+    """None: of the recorder itself."""
     kind: str
     begin: datetime
     end: datetime | None

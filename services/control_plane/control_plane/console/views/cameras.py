@@ -15,7 +15,10 @@ from control_plane.console import display
 from control_plane.console.contacts import cameras_now
 from control_plane.console.fields import say_stored, show_chosen
 from control_plane.console.filters import ChoiceFilter, ObjectFilter
+from control_plane.console.roles import may
 from control_plane.console.scenes import noticed
+from control_plane.console.sessions import operator_of
+from control_plane.console.uploads import wanted
 from control_plane.console.views import lookups
 from control_plane.console.views.base import ConsoleView, identifier
 from control_plane.console.views.camera_form import MODES, SECRETS, SECTIONS, STREAMS, TRANSPORTS, TYPES, CameraForm
@@ -29,7 +32,7 @@ from control_plane.fleet.cameras import (
     find_camera,
     shown_url,
 )
-from control_plane.models import Camera, Client, ClientCamera, Recording, Schedule, Site
+from control_plane.models import Camera, Client, ClientCamera, Fetch, Recording, Schedule, Site
 from control_plane.recordings.retention import kept_days
 
 
@@ -135,10 +138,13 @@ class CameraView(ConsoleView, model=Camera):
         camera_id = request.state.row.id
         async with self.services.sessions() as session:
             scenes = await noticed(session, camera_id)
+            fetches = await wanted(session, Fetch.camera_id == camera_id, datetime.now(UTC))
             request.state.default_retention_days = self.services.settings.retention_days
             request.state.url = shown_url(await find_camera(session, camera_id), self.services.secrets)
             return {
                 "scenes": scenes,
+                "fetches": fetches,
+                "may_fetch": may(operator_of(request).role, "camera", "fetch"),
                 "clients": list(
                     await session.scalars(
                         select(Client)

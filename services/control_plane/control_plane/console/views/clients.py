@@ -11,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 from starlette.requests import Request
 from starlette.responses import Response
-from wtforms import BooleanField, Form, StringField
+from wtforms import BooleanField, Form, IntegerField, StringField
+from wtforms.validators import Optional
 
+from camfleet_contract.uploading import read_hours
 from control_plane.console import display
 from control_plane.console.contacts import OPEN, cameras_now, problems_of, status
 from control_plane.console.fields import NEEDED, SearchField, SearchManyField, show_chosen
@@ -20,8 +22,10 @@ from control_plane.console.filters import ChoiceFilter, ObjectFilter
 from control_plane.console.roles import may
 from control_plane.console.sessions import operator_of
 from control_plane.console.tokens import hand_over
+from control_plane.console.uploads import uploads_of
 from control_plane.console.views import lookups
 from control_plane.console.views.base import ConsoleView, identifier
+from control_plane.errors import Invalid
 from control_plane.events import Actor
 from control_plane.fleet.clients import (
     MOST_CAMERAS,
@@ -49,6 +53,15 @@ class ClientForm(Form):
         depends_on="site_id",
         description="The cameras that this recorder records. Type a part of a name or an address; only cameras of its "
         "site can be chosen.",
+    )
+    upload_limit_kbit = IntegerField(
+        "Upload limit in kbit/s",
+        [Optional()],
+        description="What all its uploads together may take of the site's uplink: 2000 is 2 Mbit/s. Empty: no limit.",
+    )
+    upload_hours = StringField(
+        "Upload hours",
+        description="When it may upload, in the site's time: “22:00-06:00, 12:00-13:00”. Empty: always.",
     )
     is_active = BooleanField("Active", default=True, description="The tokens of an inactive client are refused.")
 
@@ -86,6 +99,8 @@ class ClientView(ConsoleView, model=Client):
         "recording",
         "version",
         "address",
+        "upload_limit_kbit",
+        "upload_hours",
         "created_at",
         "id",
     ]
@@ -98,6 +113,8 @@ class ClientView(ConsoleView, model=Client):
         "recording": "Active recordings",
         "version": "Version",
         "address": "Called from",
+        "upload_limit_kbit": "Upload limit",
+        "upload_hours": "Upload hours",
         "created_at": "Created",
         "id": "Client id",
     }
@@ -124,6 +141,10 @@ class ClientView(ConsoleView, model=Client):
     column_formatters_detail: ClassVar[Any] = column_formatters | {
         "last_contact": lambda client, _: _contact_in_full(client),
         "address": lambda client, _: (client.contact and client.contact.address) or display.nothing(),
+        "upload_limit_kbit": lambda client, _: (
+            display.bits(client.upload_limit_kbit * 125) if client.upload_limit_kbit else "none"
+        ),
+        "upload_hours": lambda client, _: ", ".join(client.upload_hours) or "always",
         "created_at": lambda client, _: display.moment(client.created_at, client.site.timezone),
     }
 
@@ -173,6 +194,7 @@ class ClientView(ConsoleView, model=Client):
             "cameras": [(camera, states[camera.id].shown(now)) for camera in cameras],
             "heartbeat": _heartbeat(request.state.row),
             "problems": problems_of(_heartbeat(request.state.row)),
+            "uploads": uploads_of(request.state.row, _heartbeat(request.state.row)),
             "may_tokens": may(operator_of(request).role, "client", "token"),
         }
 
@@ -194,11 +216,12 @@ class ClientView(ConsoleView, model=Client):
 
     def initial(self, obj: Any) -> dict[str, Any]:
         """The form's values."""
-        return {"name": obj.name, "site_id": str(obj.site_id), "is_active": obj.is_active}
+        given = {"name": obj.name, "site_id": str(obj.site_id), "is_active": obj.is_active}
+        return given | {"upload_limit_kbit": obj.upload_limit_kbit, "upload_hours": ", ".join(obj.upload_hours)}
 
     async def create(self, session: AsyncSession, form: Form, actor: Actor, request: Request) -> Client:
         """Make a client; its token is shown next."""
-        values = form.data
+        values = _values(form)
         client, token = await create_client(
             session,
             values["name"],
@@ -206,6 +229,8 @@ class ClientView(ConsoleView, model=Client):
             values["camera_ids"] or [],
             actor=actor,
             is_active=values["is_active"],
+            upload_limit_kbit=values["upload_limit_kbit"],
+            upload_hours=values["upload_hours"],
         )
         request.state.new_token = token
         return client
@@ -213,7 +238,7 @@ class ClientView(ConsoleView, model=Client):
     async def change(self, session: AsyncSession, obj: Any, form: Form, actor: Actor, request: Request) -> Client:
         """Change the client."""
         client = await find_client(session, obj.id, for_change=True)
-        return await change_client(session, client, ClientChange.of(form.data), actor=actor)
+        return await change_client(session, client, ClientChange.of(_values(form)), actor=actor)
 
     async def remove(self, session: AsyncSession, obj: Any, actor: Actor) -> None:
         """Delete the client."""
@@ -225,6 +250,15 @@ class ClientView(ConsoleView, model=Client):
             Flash.success(request, f"Client {saved} was created.")
             return hand_over(self.services, request, saved.id, request.state.new_token)
         return super().after_saving(request, saved, is_new=is_new, again=again)
+
+
+def _values(form: Form) -> dict[str, Any]:
+    values = dict(form.data)
+    try:
+        values["upload_hours"] = read_hours(values.get("upload_hours") or "")
+    except ValueError as error:
+        raise Invalid("upload_hours", str(error)) from None
+    return values
 
 
 def _contact_at(client: Client) -> datetime | None:

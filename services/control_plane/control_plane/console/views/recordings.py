@@ -17,8 +17,9 @@ from control_plane.console.filters import ChoiceFilter, DayFilter, ObjectFilter
 from control_plane.console.gaps import merged
 from control_plane.console.roles import may
 from control_plane.console.sessions import operator_of
+from control_plane.console.uploads import wanted
 from control_plane.console.views.keyset import KeysetView
-from control_plane.models import Camera, Client, Gap, Recording, Schedule, Segment, SegmentState, Site
+from control_plane.models import Camera, Client, Fetch, Gap, Recording, Schedule, Segment, SegmentState, Site
 
 _SHOWN_SEGMENTS = 200
 _SHOWN_GAPS = 100
@@ -196,6 +197,14 @@ class RecordingView(KeysetView, model=Recording):
                 .order_by(Gap.started_at)
                 .limit(_SHOWN_GAPS)
             )
+            fetches = await wanted(
+                session,
+                (Fetch.camera_id == recording.camera_id)
+                & (Fetch.client_id == recording.client_id)
+                & (Fetch.start_at < end)
+                & (Fetch.end_at > recording.started_at),
+                datetime.now(UTC),
+            )
         total = request.state.extras.get(recording.id, _NOTHING).total
         return {
             "segments": list(segments),
@@ -203,6 +212,8 @@ class RecordingView(KeysetView, model=Recording):
             "gaps": merged(gaps),
             "zone": _zone(recording),
             "may_hold": may(operator_of(request).role, "recording", "hold"),
+            "may_fetch": may(operator_of(request).role, "recording", "fetch"),
+            "fetches": fetches,
         }
 
 
