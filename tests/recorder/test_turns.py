@@ -188,3 +188,23 @@ def test_nothing_is_taken_twice(spool: Spool) -> None:
     assert len(order.upcoming(5)) == 1
     order.leave(segment)
     assert len(order.upcoming(5)) == 2
+
+
+def test_what_is_left_of_an_interval_counts_until_it_is_proven(spool: Spool) -> None:
+    camera_id = waiting(spool, 10)
+    start, end = NOON - 5 * MINUTE, NOON - 3 * MINUTE
+
+    def left() -> tuple[int, int]:
+        backlog = spool.uploads.left(camera_id, start, end)
+        return backlog.segments, backlog.size_bytes
+
+    assert left() == (2, 2000)
+    assert spool.uploads.left(uuid7(), start, end).segments == 0
+    found = spool.uploads.within(camera_id, start, end, NOON, 10)
+    spool.segments.mark_uploaded(found[0].id, "name", 1)
+    assert left() == (2, 2000), "uploaded is not proven"
+    spool.segments.mark_stored([found[0].id])
+    assert left() == (1, 1000)
+    recording = begun(spool, camera_id)
+    spool.segments.begin(uuid7(), recording.id, camera_id, end - MINUTE)
+    assert left() == (2, 1000), "what is being written belongs to it"

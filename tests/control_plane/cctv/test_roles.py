@@ -153,7 +153,7 @@ async def _a_recorders_token(services: Services) -> str:
 async def test_nobody_gets_401_before_anything_is_read(operation: Operation, http: httpx.AsyncClient) -> None:
     # An id that is none and a body that is no JSON would be 422.
     path = operation.path.format_map(
-        dict.fromkeys(("site", "client", "camera", "schedule", "recording"), "none")
+        dict.fromkeys(("site", "client", "camera", "schedule", "recording", "fetch"), "none")
         | dict.fromkeys(("empty_site", "empty_client", "empty_camera"), "none")
     )
     for headers in (

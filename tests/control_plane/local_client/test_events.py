@@ -13,10 +13,10 @@ from tests.control_plane.local_client.statements import counted_statements
 BEGIN = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
 
 
-def scene(camera_id: uuid.UUID, number: int = 0, **more: Any) -> dict[str, Any]:
+def scene(camera: uuid.UUID, number: int = 0, **more: Any) -> dict[str, Any]:
     return {
         "id": str(uuid7()),
-        "camera_id": str(camera_id),
+        "camera_id": str(camera),
         "kind": "covered",
         "begin": (BEGIN + timedelta(minutes=number)).isoformat(),
         "usual": {"keyframe_bytes": 96400, "delta_bytes": 5210.5},
@@ -97,3 +97,42 @@ async def test_five_hundred_cost_as_many_statements_as_one(
 @pytest.mark.parametrize("body", [{}, {"events": None}, {"events": {}}, {"events": [{}] * 501}])
 async def test_what_is_no_batch_is_422(recorder: Recorder, body: Any) -> None:
     assert (await recorder.post("events", json=body)).status_code == 422
+
+
+async def test_what_a_recorder_tells_of_itself_is_its_own_event(
+    place: Place, camera_id: uuid.UUID, recorder: Recorder
+) -> None:
+    told = scene(camera_id, kind="footage_at_risk", camera_id=None, usual={}, seen={"loss_in_seconds": 86400.0})
+    over = told | {"end": (BEGIN + timedelta(hours=3)).isoformat()}
+    assert await verdicts(recorder, told) == ["stored"]
+    assert await verdicts(recorder, over) == ["stored"]
+    (row,) = await place.rows("SELECT * FROM events WHERE kind LIKE 'recorder.%'")
+    assert (row["subject_id"], row["subject_type"], row["kind"]) == (
+        recorder.id,
+        "client",
+        "recorder.footage_at_risk",
+    )
+    assert "2026-03-01T23:00:00Z" in str(row["detail"])
+    assert await stored(place) == []
+
+
+async def test_a_heartbeat_tells_how_far_a_fetch_is(place: Place, camera_id: uuid.UUID, recorder: Recorder) -> None:
+    fetch_id = uuid7()
+    await place.rows(
+        "INSERT INTO fetches (id, client_id, camera_id, start_at, end_at, asked_by, expires_at) VALUES"
+        " (:id, :client, :camera, now() - interval '1 hour', now(), 'operator:ada', now() + interval '1 day')"
+        " RETURNING id",
+        id=fetch_id,
+        client=recorder.id,
+        camera=camera_id,
+    )
+    (asked,) = (await recorder.get("config")).json()["uploading"]["fetches"]
+    assert asked["id"] == str(fetch_id)
+    for segments, ended in ((3, False), (0, True)):
+        progress = [{"id": str(fetch_id), "segments": segments, "bytes": segments * 1000}]
+        response = await recorder.post("heartbeat", json={"fetches": progress})
+        assert response.status_code == 200, response.text
+        row = await place.row("SELECT * FROM fetches")
+        assert row["segments_left"] == segments
+        assert (row["ended_at"] is not None) is ended
+    assert (await recorder.get("config")).json()["uploading"]["fetches"] == []
