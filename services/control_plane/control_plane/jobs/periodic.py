@@ -9,6 +9,7 @@ from datetime import timedelta
 import structlog
 from procrastinate import App, RetryStrategy
 
+from control_plane.jobs.offline import detect_offline
 from control_plane.jobs.queue import create_queue
 from control_plane.jobs.rescue import rescue
 from control_plane.jobs.retention import RETENTION_OF_CAMERA, keep_to_retention, plan_retention, settle_object_holds
@@ -39,6 +40,7 @@ class PeriodicJob:
 PERIODIC = (
     PeriodicJob(UPKEEP, "7 * * * *", timedelta(minutes=5), keep_up),
     PeriodicJob("retention", "* * * * *", timedelta(minutes=5), plan_retention),
+    PeriodicJob("offline", "* * * * *", timedelta(minutes=1), detect_offline),
     PeriodicJob("object_holds", "* * * * *", timedelta(minutes=10), settle_object_holds),
 )
 _CAMERA_LIMIT = timedelta(minutes=30)

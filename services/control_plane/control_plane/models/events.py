@@ -19,6 +19,12 @@ class Event(Base):
     __table_args__ = (
         PrimaryKeyConstraint("subject_id", "occurred_at", "id"),
         Index("ix_events_occurred_at", "occurred_at"),
+        # The outages that go on: a few among all events.
+        Index(
+            "ix_events_outages",
+            "subject_id",
+            postgresql_where="kind = 'client.offline' AND NOT (detail ? 'end')",
+        ),
         {"postgresql_partition_by": "RANGE (occurred_at)"},
     )
 
