@@ -31,7 +31,8 @@ class EventView(KeysetView, model=Event):
     name_plural = "Events"
     icon = "ti ti-history"
     explanation = (
-        "Every change made here, through the API or by a command, and what recorders noticed in cameras' pictures, "
+        "Every change made here, through the API or by a command, what the control plane deleted and missed by itself, "
+        "and what recorders noticed in cameras' pictures, "
         "newest first. Secrets are never kept here."
     )
     can_view_details = False
