@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
+from camfleet_contract.chains import MOST_HEADS, ChainHead
 from camfleet_contract.messages import BigCount, JsonObject, LenientMessage, Message, Text, Utc
 
 Fraction = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -199,6 +200,8 @@ class Heartbeat(LenientMessage):
     config_revision: Annotated[Text, Field(max_length=128)] | None = None
     problems: Annotated[list[Problem], Field(max_length=50)] | None = None
     """What is wrong with the recorder itself; its cameras' troubles are in `cameras`. Absent from older recorders."""
+    chain_heads: Annotated[list[ChainHead], Field(max_length=MOST_HEADS)] | None = None
+    """The end of each camera's chain of segments. Absent from older recorders."""
     uplink: Uplink | None = None
     at_risk: FootageAtRisk | None = None
     """Null or absent: nothing is, as far as can be foreseen."""

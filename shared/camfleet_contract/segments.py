@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from camfleet_contract.batches import OrUnreadable
+from camfleet_contract.chains import Sequence
 from camfleet_contract.messages import BigCount, Crc32c, Interval, Message, Sha256, Text, Utc
 
 OFFERS_PER_BATCH = 500
@@ -24,6 +25,9 @@ _OFFER: JsonDict = {
     "crc32c": "yZRlqg==",
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "previous_sha256": None,
+    "chain_id": "0198f0b0-0a11-7c55-8f6e-2d4b9a7c1e03",
+    "sequence": 1,
+    "link_sha256": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
     "codec": "h264",
     "packets": 1500,
     "clock_error_seconds": 0.012,
@@ -46,7 +50,13 @@ class SegmentOffer(Interval):
     crc32c: Crc32c
     sha256: Sha256
     previous_sha256: Sha256 | None = None
-    """Of the same camera's segment before this one; None for a camera's first."""
+    """Of the same camera's segment before this one in the chain; None for a camera's first."""
+    chain_id: UUID | None = None
+    """Which chain it is part of, see `chains`. This and the next two are absent from older recorders."""
+    sequence: Sequence | None = None
+    """Counts the chain's segments in the order in which they were sealed, from 1, without holes."""
+    link_sha256: Sha256 | None = None
+    """Stands for the whole chain up to this segment."""
     codec: Annotated[Text, Field(max_length=64, examples=["h264", "hevc"])]
     packets: BigCount
     """Video packets."""

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 import camfleet_contract
 from camfleet_contract.cameras import Camera
+from camfleet_contract.chains import ChainHead
 from camfleet_contract.configuration import ConfiguredCamera, RecorderConfig, Schedule, Storage
 from camfleet_contract.events import Event, EventReport, EventsAnswer, EventVerdict
 from camfleet_contract.gaps import Gap, GapReport, GapsAnswer, GapVerdict
@@ -59,6 +60,7 @@ REQUIRED: dict[type[Message], set[str]] = {
     Disk: {"total_bytes", "free_bytes"},
     Problem: {"code", "since"},
     Uplink: set(),
+    ChainHead: {"camera_id", "chain_id", "sequence", "segment_id", "sha256", "link_sha256", "waiting_from"},
     FetchProgress: {"id"},
     FootageAtRisk: {"since", "loss_at"},
     RecordingRegistration: {"camera_id"},
@@ -166,7 +168,8 @@ TEXTS = [
     (Heartbeat, "last_upload"), (Heartbeat, "version"), (Heartbeat, "config_revision"), (CameraState, "reason"),
     (Problem, "code"), (Problem, "text"),
     (SegmentOffer, "codec"), (SegmentOffer, "object_name"), (SegmentOffer, "crc32c"), (SegmentOffer, "sha256"),
-    (SegmentOffer, "previous_sha256"), (Gap, "detail"),
+    (SegmentOffer, "previous_sha256"), (SegmentOffer, "link_sha256"), (ChainHead, "sha256"), (ChainHead, "link_sha256"),
+    (Gap, "detail"),
 ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
+from camfleet_contract.chains import ChainHead
 from camfleet_contract.heartbeats import Backlog, CameraCondition, CameraState, Disk, Problem
 from recorder.backoff import Backoff
 from recorder.clock import SystemClock
@@ -27,6 +28,17 @@ VITALS = Vitals(
     upload_bytes_per_second=12.5,
     config_revision="abc",
     problems=(Problem(code="disk_missing", text="The data disk is not mounted.", since=NOON),),
+    chain_heads=(
+        ChainHead(
+            camera_id=CAMERA,
+            chain_id=BOOT,
+            sequence=7,
+            segment_id=BOOT,
+            sha256="ab" * 32,
+            link_sha256="cd" * 32,
+            waiting_from=5,
+        ),
+    ),
 )
 
 
@@ -70,6 +82,7 @@ async def test_a_heartbeat_tells_everything(fake: FakeControlPlane, control_plan
     assert told.system_info is not None
     assert {"platform", "python_version", "cpu_count"} <= told.system_info.keys()
     assert told.problems == list(VITALS.problems)
+    assert told.chain_heads == list(VITALS.chain_heads)
     assert abs(clock_error.now() or timedelta.max) < timedelta(seconds=5)
 
 

@@ -18,6 +18,7 @@ from recorder.spool import Spool
 from tests.recorder.spooled import NOON, begun, many_rows, sealed
 
 MIB = 1 << 20
+PAGE_BYTES = 4096
 LOG_LIMIT = 9 * MIB
 LATER = NOON + timedelta(days=1)
 
@@ -156,6 +157,8 @@ async def test_four_hundred_segments_leave_no_more_behind_than_a_hundred(tmp_pat
     """The whole way, in a process of its own: `make bench BENCH=recorder.fast_forward` does it with ten thousand."""
     early, late = await samples(tmp_path, 100, 400)
     assert (late.descriptors, late.threads) == (early.descriptors, early.threads)
-    assert late.file_bytes <= early.file_bytes
+    # How many segments are there at once differs by a few, and each takes part of a page; the rows of 300 segments that
+    # were left behind would take 50.
+    assert late.file_bytes <= early.file_bytes + 4 * PAGE_BYTES
     # A leak of the packets of 300 segments would be 280 MiB, of their Python objects alone 24.
     assert late.memory_bytes - early.memory_bytes < 12 * MIB

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import structlog
 
+from camfleet_contract.chains import MOST_HEADS, ChainHead
 from camfleet_contract.heartbeats import (
     Backlog,
     CameraState,
@@ -68,6 +69,7 @@ class Vitals:
     uplink: Uplink | None = None
     at_risk: FootageAtRisk | None = None
     fetches: tuple[FetchProgress, ...] = ()
+    chain_heads: tuple[ChainHead, ...] = ()
 
 
 class Heartbeats:
@@ -170,6 +172,7 @@ class Heartbeats:
             upload_bytes_per_second=vitals.upload_bytes_per_second,
             config_revision=vitals.config_revision,
             problems=list(vitals.problems),
+            chain_heads=list(vitals.chain_heads)[:MOST_HEADS],
             uplink=vitals.uplink,
             at_risk=vitals.at_risk,
             fetches=list(vitals.fetches),

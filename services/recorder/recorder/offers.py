@@ -100,7 +100,7 @@ class Offers:
 
     async def _as_offer(self, segment: Segment) -> SegmentOffer | None:
         try:
-            return offered(segment)
+            return offered(segment, self._spool.recorder_id)
         except ValidationError as error:
             # A row that no offer can be made of must not stop the others.
             reason = "; ".join(f"{problem['loc']}: {problem['msg']}" for problem in error.errors(include_input=False))
@@ -166,7 +166,7 @@ def name_of(segment: Segment) -> str:
     return object_name(segment.camera_id, segment.recording_id, segment.id, start)
 
 
-def offered(segment: Segment) -> SegmentOffer:
+def offered(segment: Segment, chain_id: UUID) -> SegmentOffer:
     """A sealed segment as the wire has it."""
     sealed = segment.sealed
     if sealed is None:
@@ -182,6 +182,9 @@ def offered(segment: Segment) -> SegmentOffer:
         crc32c=sealed.crc32c,
         sha256=sealed.sha256,
         previous_sha256=segment.previous_sha256,
+        chain_id=chain_id if segment.sequence is not None else None,
+        sequence=segment.sequence,
+        link_sha256=segment.link_sha256,
         codec=sealed.codec,
         packets=sealed.packets,
         clock_error_seconds=sealed.clock_error_seconds,

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from camfleet_contract.chains import ChainHead
 from camfleet_contract.configuration import Schedule
 from camfleet_contract.heartbeats import Backlog, Disk, FetchProgress
 from camfleet_contract.schedules import next_change
@@ -17,6 +18,7 @@ from recorder.link import Link, LinkCondition
 from recorder.problems import Problems
 from recorder.pulse import Pulse
 from recorder.risk import Risk
+from recorder.spool import Head
 from recorder.stock import Stock
 from recorder.uplink import Uplink
 from recorder.uploads import Uploads
@@ -61,6 +63,19 @@ class Status:
                 FetchProgress(id=fetch_id, segments=left.segments, bytes=left.size_bytes)
                 for fetch_id, left in held.fetches.items()
             ),
+            chain_heads=tuple(self._as_told(head) for head in held.heads),
+        )
+
+    def _as_told(self, head: Head) -> ChainHead:
+        return ChainHead(
+            camera_id=head.camera_id,
+            chain_id=self.recorder_id,
+            sequence=head.sequence,
+            segment_id=head.segment_id,
+            sha256=head.sha256,
+            link_sha256=head.link_sha256,
+            waiting_from=head.waiting_from,
+            given_up=head.given_up,
         )
 
     def document(self) -> dict[str, Any]:

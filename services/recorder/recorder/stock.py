@@ -12,7 +12,7 @@ from camfleet_contract.uploading import Fetch
 from recorder.clock import Clock
 from recorder.errors import SpoolError
 from recorder.retention import DiskSpace, disk_space
-from recorder.spool import Backlog, Hold, SegmentState, Spool
+from recorder.spool import Backlog, Head, Hold, SegmentState, Spool
 from recorder.spool.directory import RECORDINGS
 
 PATIENCE_SECONDS = 2.0
@@ -38,6 +38,8 @@ class Holdings:
     """Of each camera, all that was ever sealed."""
     stored_bytes: int = 0
     """What may be deleted at any time."""
+    heads: Sequence[Head] = ()
+    """Of the cameras' chains."""
     log_bytes: int = 0
     """Of the database's write-ahead log."""
     space: DiskSpace | None = None
@@ -93,6 +95,7 @@ class Stock:
             queue = self._spool.uploads
             left = {fetch.id: queue.left(fetch.camera_id, fetch.start, fetch.end) for fetch in self._fetches()}
             unproven, sealed = queue.unproven_bytes(), queue.sealed_bytes()
+            found = replace(found, heads=self._spool.chains.heads())
             found = replace(found, fetches=left, unproven_bytes=unproven, sealed_bytes=sealed)
         except sqlite3.Error as error:
             found = replace(found, unreadable=str(error))

@@ -240,6 +240,8 @@ class Uploads:
                 "end": sealed.end.isoformat(),
                 "sha256": sealed.sha256,
                 "previous-sha256": segment.previous_sha256 or "",
+                "sequence": "" if segment.sequence is None else str(segment.sequence),
+                "link-sha256": segment.link_sha256 or "",
                 "codec": sealed.codec,
                 "packets": str(sealed.packets),
             },

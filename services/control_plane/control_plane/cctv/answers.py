@@ -235,6 +235,11 @@ class SegmentAnswer(Answer):
     crc32c: str
     sha256: str
     previous_sha256: str | None
+    chain_id: uuid.UUID | None
+    """Which of the camera's chains it is part of: one for each recorder's disk."""
+    sequence: int | None
+    link_sha256: str | None
+    """Stands for the whole chain up to this segment."""
     codec: str
     packets: int
     clock_error_seconds: float | None

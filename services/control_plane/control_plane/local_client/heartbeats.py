@@ -17,6 +17,7 @@ from control_plane.local_client.configuration import read_config
 from control_plane.local_client.examples import example_of
 from control_plane.local_client.keepsakes import worth_keeping
 from control_plane.models import ClientContact
+from control_plane.recordings.chain_heads import keep_heads
 from control_plane.recordings.fetches import take_in_progress
 from control_plane.services import Services, Shared
 
@@ -56,10 +57,11 @@ async def _keep(session: AsyncSession, client_id: uuid.UUID, report: Heartbeat, 
         "last_contact_at": now,
         "last_heartbeat_at": now,
         "active_recordings": report.active_recordings,
-        "heartbeat": report.model_dump(mode="json", exclude_none=True, exclude={"client_id"}),
+        "heartbeat": report.model_dump(mode="json", exclude_none=True, exclude={"client_id", "chain_heads"}),
     }
     statement = insert(ClientContact).values(client_id=client_id, **kept)
     await session.execute(statement.on_conflict_do_update(index_elements=[ClientContact.client_id], set_=kept))
+    await keep_heads(session, client_id, report.chain_heads or [], now)
 
 
 async def _is_old(session: AsyncSession, shared: Services, client_id: uuid.UUID, revision: str) -> bool:

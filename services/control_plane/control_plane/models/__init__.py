@@ -4,13 +4,14 @@ from control_plane.models.access import ApiKey, ClientToken, Operator, Role
 from control_plane.models.base import Base
 from control_plane.models.events import Event
 from control_plane.models.fleet import Camera, Client, ClientCamera, ClientContact, Schedule, Site
-from control_plane.models.footage import Gap, Recording, Segment, SegmentState, UploadSession
+from control_plane.models.footage import ChainHead, Gap, Recording, Segment, SegmentState, UploadSession
 from control_plane.models.uploading import Fetch, FetchEnd
 
 __all__ = [
     "ApiKey",
     "Base",
     "Camera",
+    "ChainHead",
     "Client",
     "ClientCamera",
     "ClientContact",

@@ -5,7 +5,7 @@ recordings, whose reports name no camera, and the camera for segments and gaps, 
 """
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, PrimaryKeyConstraint
@@ -88,6 +88,7 @@ class Segment(Base):
     __table_args__ = (
         PrimaryKeyConstraint("camera_id", "started_at", "id"),
         Index("ix_segments_recording_id_started_at", "recording_id", "started_at"),
+        Index("ix_segments_chain", "camera_id", "chain_id", "sequence", postgresql_where="chain_id IS NOT NULL"),
         # What can be deleted: the rows of what was deleted years ago must not be read again each time.
         Index("ix_segments_stored", "camera_id", "started_at", postgresql_where="state = 'stored'"),
         {"postgresql_partition_by": "RANGE (started_at)"},
@@ -113,6 +114,34 @@ class Segment(Base):
     stored_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
     deletion_reason: Mapped[str | None]
+    chain_id: Mapped[uuid.UUID | None]
+    """Which of the camera's chains it is part of; None from recorders that don't count theirs."""
+    sequence: Mapped[BigInt | None]
+    link_sha256: Mapped[str | None]
+
+
+class ChainHead(Base):
+    """How far a recorder said that a camera's chain had come: the last word of each day, so that history is bounded."""
+
+    __tablename__ = "chain_heads"
+    __table_args__ = (
+        PrimaryKeyConstraint("camera_id", "client_id", "chain_id", "day"),
+        # Rewritten at every heartbeat of its day: room on each page keeps that a HOT update.
+        {"postgresql_with": {"fillfactor": 50}},
+    )
+
+    camera_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("cameras.id", ondelete="CASCADE"))
+    client_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("clients.id", ondelete="CASCADE"))
+    chain_id: Mapped[uuid.UUID]
+    day: Mapped[date]
+    """UTC, by the control plane's clock."""
+    sequence: Mapped[BigInt]
+    segment_id: Mapped[uuid.UUID]
+    sha256: Mapped[str]
+    link_sha256: Mapped[str]
+    waiting_from: Mapped[BigInt]
+    given_up: Mapped[BigInt]
+    seen_at: Mapped[datetime]
 
 
 class UploadSession(Base):

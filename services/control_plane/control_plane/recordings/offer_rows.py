@@ -31,14 +31,17 @@ _READ_SEGMENTS = text("""
 _WRITE_SEGMENTS = text("""
     INSERT INTO segments AS known (
         camera_id, started_at, id, ended_at, client_id, recording_id, state, size_bytes, crc32c, sha256,
-        previous_sha256, codec, packets, clock_error_seconds, object_name, generation, stored_at
+        previous_sha256, codec, packets, clock_error_seconds, object_name, generation, stored_at, chain_id, sequence,
+        link_sha256
     )
     SELECT camera_id, started_at, id, ended_at, :client_id, recording_id, state, size_bytes, crc32c, sha256,
-           previous_sha256, codec, packets, clock_error_seconds, object_name, generation, stored_at
+           previous_sha256, codec, packets, clock_error_seconds, object_name, generation, stored_at, chain_id, sequence,
+           link_sha256
     FROM json_to_recordset(CAST(:rows AS json)) AS row (
         camera_id uuid, started_at timestamptz, id uuid, ended_at timestamptz, recording_id uuid, state text,
         size_bytes bigint, crc32c text, sha256 text, previous_sha256 text, codec text, packets bigint,
-        clock_error_seconds float8, object_name text, generation bigint, stored_at timestamptz
+        clock_error_seconds float8, object_name text, generation bigint, stored_at timestamptz,
+        chain_id uuid, sequence bigint, link_sha256 text
     )
     ORDER BY camera_id, started_at, id
     ON CONFLICT (camera_id, started_at, id) DO UPDATE SET
@@ -206,6 +209,9 @@ def _segment_row(outcome: Outcome, now: datetime) -> dict[str, Any]:
         "object_name": name_of(offer),
         "generation": seen.generation if seen else None,
         "stored_at": now.isoformat() if seen else None,
+        "chain_id": str(offer.chain_id) if offer.chain_id else None,
+        "sequence": offer.sequence,
+        "link_sha256": offer.link_sha256,
     }
 
 

@@ -149,6 +149,9 @@ def _new_upload(offer: SegmentOffer) -> NewUpload:
         "end": offer.end.isoformat(),
         "sha256": offer.sha256,
         "previous-sha256": offer.previous_sha256 or "",
+        "recorder-id": str(offer.chain_id or ""),
+        "sequence": "" if offer.sequence is None else str(offer.sequence),
+        "link-sha256": offer.link_sha256 or "",
         "codec": offer.codec,
         "packets": str(offer.packets),
     }

@@ -11,6 +11,7 @@ Its invariants, and who keeps each:
 
 from recorder.spool.rows import (
     Backlog,
+    Head,
     Hold,
     HoldOrigin,
     MissedFootage,
@@ -25,6 +26,7 @@ from recorder.spool.spool import Spool
 
 __all__ = [
     "Backlog",
+    "Head",
     "Hold",
     "HoldOrigin",
     "MissedFootage",

@@ -76,6 +76,10 @@ class Segment:
     sealed: Sealed | None = None
     previous_sha256: str | None = None
     """Of the same camera's segment that was sealed before this one."""
+    sequence: int | None = None
+    """Its place in the camera's chain; None if it was sealed before chains were counted."""
+    link_sha256: str | None = None
+    """Stands for the chain up to here."""
     object_name: str | None = None
     generation: int | None = None
     upload_session: bytes | None = None
@@ -84,6 +88,21 @@ class Segment:
     """Why the control plane or the store last said no, for a person."""
     retry_at: datetime | None = None
     """Not to be offered or uploaded before this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of one camera's chain."""
+
+    camera_id: UUID
+    sequence: int
+    segment_id: UUID
+    sha256: str
+    link_sha256: str
+    waiting_from: int
+    """The oldest that is not proven; one more than `sequence` when nothing waits."""
+    given_up: int
+    """How many went before they were proven."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,4 +136,25 @@ MIGRATIONS = (
     -- Of all that was ever sealed: how fast footage comes in is told from how fast this grows.
     ALTER TABLE cameras ADD COLUMN sealed_bytes INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    -- The chain of each camera: what was sealed before this version is not part of it.
+    ALTER TABLE segments ADD COLUMN sequence INTEGER;
+    ALTER TABLE segments ADD COLUMN link_sha256 TEXT;
+    ALTER TABLE cameras ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE cameras ADD COLUMN last_segment_id TEXT;
+    ALTER TABLE cameras ADD COLUMN last_link_sha256 TEXT;
+    CREATE INDEX segments_unproven ON segments (camera_id, sequence)
+        WHERE state IN ('sealed', 'uploaded') AND sequence IS NOT NULL;
+
+    -- Whoever lets footage go that was never proven can't forget to count it.
+    ALTER TABLE cameras ADD COLUMN given_up INTEGER NOT NULL DEFAULT 0;
+    CREATE TRIGGER segment_given_up AFTER DELETE ON segments
+    WHEN OLD.state IN ('sealed', 'uploaded') AND OLD.sequence IS NOT NULL BEGIN
+        UPDATE cameras SET given_up = given_up + 1 WHERE id = OLD.camera_id;
+    END;
+    CREATE TRIGGER segment_lost AFTER UPDATE OF state ON segments
+    WHEN NEW.state = 'lost' AND OLD.state IN ('sealed', 'uploaded') AND OLD.sequence IS NOT NULL BEGIN
+        UPDATE cameras SET given_up = given_up + 1 WHERE id = OLD.camera_id;
+    END;
+    """,
 )

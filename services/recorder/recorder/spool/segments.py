@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from uuid import UUID
 
+from recorder.spool.chains import append
 from recorder.spool.database import Database, from_column, to_column, waiting
 from recorder.spool.directory import RECORDINGS
 from recorder.spool.gaps import insert_gap
@@ -18,9 +19,10 @@ _UNSEALED = "The segment is not open any more"
 class Segments:
     """Rows of segments and the paths of their files. The order of the steps is the invariants of the design."""
 
-    def __init__(self, database: Database, base: Path) -> None:
+    def __init__(self, database: Database, base: Path, chain_id: UUID) -> None:
         self._database = database
         self._base = base
+        self._chain_id = chain_id
 
     # -- written by the cameras
 
@@ -45,18 +47,16 @@ class Segments:
         return segment
 
     def seal(self, segment_id: UUID, sealed: Sealed) -> None:
-        """The file stands under its final name and is synced. Continues the camera's hash chain."""
+        """The file stands under its final name and is synced. Continues the camera's chain."""
         with self._database.transaction() as db:
             row = db.execute(
-                "SELECT s.recording_id, s.camera_id, c.last_sha256 FROM segments s LEFT JOIN cameras c ON"
-                " c.id = s.camera_id WHERE s.id = ? AND s.state = ?",
-                (str(segment_id), SegmentState.OPEN),
+                "SELECT recording_id FROM segments WHERE id = ? AND state = ?", (str(segment_id), SegmentState.OPEN)
             ).fetchone()
             if row is None:
                 raise LookupError(f"{_UNSEALED}: {segment_id}")
             db.execute(
                 "UPDATE segments SET state = ?, start_at = ?, end_at = ?, size_bytes = ?, crc32c = ?, sha256 = ?,"
-                " codec = ?, packets = ?, clock_error_seconds = ?, previous_sha256 = ? WHERE id = ?",
+                " codec = ?, packets = ?, clock_error_seconds = ? WHERE id = ?",
                 (
                     SegmentState.SEALED,
                     to_column(sealed.start),
@@ -67,17 +67,10 @@ class Segments:
                     sealed.codec,
                     sealed.packets,
                     sealed.clock_error_seconds,
-                    row["last_sha256"],
                     str(segment_id),
                 ),
             )
-            db.execute(
-                "INSERT INTO cameras (id, last_sha256, last_footage_at, sealed_bytes) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET last_sha256 = excluded.last_sha256,"
-                " last_footage_at = max(last_footage_at, excluded.last_footage_at),"
-                " sealed_bytes = sealed_bytes + excluded.sealed_bytes",
-                (row["camera_id"], sealed.sha256, to_column(sealed.end), sealed.size_bytes),
-            )
+            append(db, self._chain_id, segment_id, sealed)
             db.execute(
                 "UPDATE recordings SET frames = frames + ?, size_bytes = size_bytes + ? WHERE id = ?",
                 (sealed.packets, sealed.size_bytes, row["recording_id"]),
@@ -270,6 +263,8 @@ def as_segment(row: sqlite3.Row) -> Segment:
         opened_at=from_column(row["opened_at"]),
         sealed=sealed,
         previous_sha256=row["previous_sha256"],
+        sequence=row["sequence"],
+        link_sha256=row["link_sha256"],
         object_name=row["object_name"],
         generation=row["generation"],
         upload_session=row["upload_session"],

@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from recorder.disk_failures import disk_failure, may_pass
 from recorder.errors import FolderUnusable, SpoolError
+from recorder.spool.chains import Chains
 from recorder.spool.database import Database
 from recorder.spool.directory import Lock, Marker
 from recorder.spool.events import Events
@@ -41,7 +42,8 @@ class Spool:
         self.recorder_id = _own_id(database)
         self._marker = Marker(base, self.recorder_id)
         self.recordings = Recordings(database)
-        self.segments = Segments(database, base)
+        self.segments = Segments(database, base, self.recorder_id)
+        self.chains = Chains(database)
         self.gaps = Gaps(database)
         self.events = Events(database)
         removing = threading.Lock()
