@@ -13,6 +13,7 @@ import camfleet_contract
 from camfleet_contract.cameras import Camera
 from camfleet_contract.chains import ChainHead
 from camfleet_contract.configuration import ConfiguredCamera, RecorderConfig, Schedule, Storage
+from camfleet_contract.descriptions import SegmentDescription
 from camfleet_contract.events import Event, EventReport, EventsAnswer, EventVerdict
 from camfleet_contract.gaps import Gap, GapReport, GapsAnswer, GapVerdict
 from camfleet_contract.health import Health
@@ -70,6 +71,7 @@ REQUIRED: dict[type[Message], set[str]] = {
     SegmentOffer: {
         "start", "end", "id", "recording_id", "camera_id", "size_bytes", "crc32c", "sha256", "codec", "packets",
     },
+    SegmentDescription: {"start", "end", "segment_id", "recording_id", "camera_id", "codec", "packets"},
     OfferBatch: {"segments"},
     OfferVerdict: {"id", "verdict"},
     UploadSession: {"uri", "expires_at"},
@@ -169,7 +171,8 @@ TEXTS = [
     (Problem, "code"), (Problem, "text"),
     (SegmentOffer, "codec"), (SegmentOffer, "object_name"), (SegmentOffer, "crc32c"), (SegmentOffer, "sha256"),
     (SegmentOffer, "previous_sha256"), (SegmentOffer, "link_sha256"), (ChainHead, "sha256"), (ChainHead, "link_sha256"),
-    (Gap, "detail"),
+    (SegmentDescription, "codec"), (SegmentDescription, "recording_name"), (SegmentDescription, "previous_sha256"),
+    (SegmentDescription, "previous_link_sha256"), (Gap, "detail"),
 ]  # fmt: skip
 
 
@@ -188,6 +191,7 @@ def test_texts_that_no_database_takes_are_refused(message: type[Message], field:
         (Heartbeat, "active_recordings"), (Heartbeat, "sequence"), (Backlog, "segments"), (Backlog, "bytes"),
         (Disk, "total_bytes"), (RecordingStatusReport, "frames_recorded"), (RecordingStatusReport, "file_size"),
         (SegmentOffer, "size_bytes"), (SegmentOffer, "packets"), (SegmentOffer, "generation"),
+        (SegmentDescription, "packets"),
     ],
 )  # fmt: skip
 def test_counts_that_no_database_takes_are_refused(message: type[Message], field: str, count: object) -> None:
@@ -204,6 +208,7 @@ def test_counts_that_no_database_takes_are_refused(message: type[Message], field
         (Heartbeat, "upload_bytes_per_second"),
         (RecordingStatusReport, "progress"),
         (SegmentOffer, "clock_error_seconds"),
+        (SegmentDescription, "clock_error_seconds"),
     ],
 )
 def test_numbers_that_are_none_are_refused(message: type[Message], field: str, number: float) -> None:

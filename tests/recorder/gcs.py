@@ -18,6 +18,7 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tests.recorder.gcs_faults import LIES, RETRY_AFTER, STALLS, STATUSES, FaultKind, Plan, Step
+from tests.recorder.gcs_reading import page_of, part_of
 from tests.recorder.gcs_sessions import UNIT, Session, Span, announced
 from tests.recorder.gcs_tokens import ACCESS_TOKEN, TokenServer
 from tests.recorder.serving import serving
@@ -53,6 +54,8 @@ class Gcs(TokenServer):
     opened: int = 0
     bytes_taken: int = 0
     needs_token: bool = True
+    page: int = 1000
+    """Objects of a page of the list."""
     permissions: list[str] = field(default_factory=lambda: ["storage.objects.create", "storage.objects.get"])
     hold_after: int | None = None
     """After so many PUTs of data the next ones wait for `hold`: for tests that stop the client in the middle."""
@@ -66,6 +69,7 @@ class Gcs(TokenServer):
             routes=[
                 Route("/token", self.token, methods=["POST"]),
                 Route("/storage/v1/b/{bucket}/iam/testPermissions", self.test_permissions),
+                Route("/storage/v1/b/{bucket}/o", self.list_objects),
                 Route("/storage/v1/b/{bucket}/o/{name:path}", self.metadata),
                 Route("/storage/v1/b/{bucket}/o/{name:path}", self.change, methods=["DELETE", "PATCH"]),
                 Route("/upload/storage/v1/b/{bucket}/o", self.open, methods=["POST"]),
@@ -97,7 +101,16 @@ class Gcs(TokenServer):
         if fault is FaultKind.ANSWER_GARBLED:
             return Response("OK")
         found = self.objects.get(name)
+        if found and request.query_params.get("alt") == "media":
+            return part_of(self.bodies[name], request.headers.get("Range"))
         return JSONResponse(found) if found else _error(404, "No such object")
+
+    async def list_objects(self, request: Request) -> Response:
+        """`objects.list`, in pages as small as the test wants them."""
+        refusal = self._refusal(request)
+        if refusal is None and "storage.objects.list" not in self.permissions:
+            refusal = _error(403, "does not have storage.objects.list access")
+        return refusal or JSONResponse(page_of(self.objects, request.query_params, self.page))
 
     async def change(self, request: Request) -> Response:
         """`objects.delete` and `objects.patch`, as far as holds and preconditions go."""

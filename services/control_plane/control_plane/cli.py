@@ -189,6 +189,32 @@ def create_secret_key() -> None:
 
 
 @app.command()
+def rebuild_index(
+    from_url: Annotated[
+        str, typer.Option("--from", help="gs://BUCKET or file:///FOLDER to look into, instead of STORAGE_URL.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; say what would be made.")] = False,
+    checksums: Annotated[
+        bool, typer.Option("--checksums", help="Also read, and compare byte by byte, what the database knows.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line; the last has the counts.")] = False,
+) -> None:
+    """Recreate recordings and segments from what the store holds, and say where store and database differ.
+
+    Nothing that exists is changed, in the database or in the store: safe to repeat, also while the service runs, and
+    to go on with after it was stopped. Recorders and cameras that the database doesn't know are made with their old
+    ids, inactive, at the site Recovered. Ends with 0 if store and database agree afterwards, with 3 if they differ.
+    """
+    from control_plane.rebuild.command import run, shown
+
+    tell, told = shown(as_json=as_json)
+    summary = _run(run(_settings(), from_url, tell, is_dry=dry_run, with_checksums=checksums))
+    told(summary)
+    if summary.differs:
+        raise typer.Exit(3)
+
+
+@app.command()
 def openapi(api: Annotated[Api, typer.Argument(help="Which of the APIs.")] = Api.LOCAL_CLIENT) -> None:
     """Print the OpenAPI document of one API as JSON. Needs no database."""
     from control_plane.documents import openapi_document

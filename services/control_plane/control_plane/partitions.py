@@ -28,14 +28,26 @@ async def ensure_partitions(connection: AsyncConnection, now: datetime) -> list[
         existing = await _partitions(connection, table)
         for month in islice(months(now.astimezone(UTC).date()), MONTHS_AHEAD + 1):
             name = partition_name(table, month)
-            if name in existing:
-                continue
-            if await _has_strays(connection, table, month):
-                log.warning("partition_not_made", partition=name, reason="its rows are in the default partition")
-                continue
-            await connection.execute(text(create_partition(table, month)))
-            made.append(name)
+            if name not in existing and await _make(connection, table, month):
+                made.append(name)
     return made
+
+
+async def ensure_month(connection: AsyncConnection, table: str, month: date) -> bool:
+    """Make one month's partition, however long ago; whether it was made. Safe as `ensure_partitions` is."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+    return partition_name(table, month) not in await _partitions(connection, table) and await _make(
+        connection, table, month
+    )
+
+
+async def _make(connection: AsyncConnection, table: str, month: date) -> bool:
+    if await _has_strays(connection, table, month):
+        reason = "its rows are in the default partition"
+        log.warning("partition_not_made", partition=partition_name(table, month), reason=reason)
+        return False
+    await connection.execute(text(create_partition(table, month)))
+    return True
 
 
 def months(first: date) -> Iterator[date]:

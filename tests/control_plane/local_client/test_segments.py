@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from uuid_utils.compat import uuid7
 from camfleet_contract.segments import SegmentOffer, object_name
 from control_plane.recordings.offer_outcomes import name_of
 from control_plane.recordings.offers import Desk, decide_offers
-from control_plane.stores import NewUpload, OpenedUpload, Removal, StoredObject
+from control_plane.stores import StoredObject
+from control_plane.stores.folder import FolderStore
 from tests.control_plane.local_client.footage import START, Footage
 from tests.control_plane.local_client.sites import Place, Recorder
 from tests.control_plane.local_client.statements import counted_statements
@@ -154,13 +156,11 @@ async def test_a_store_that_is_gone_refuses_for_now(footage: Footage) -> None:
     assert await footage.verdicts(offer) == ["stored"]
 
 
-class HeldStore:
+class HeldStore(FolderStore):
     """A store that answers when the test lets it, as a slow disk does, and counts who asks at once."""
 
-    url = "file:///held"
-    is_brokered = False
-
     def __init__(self, found: StoredObject) -> None:
+        super().__init__(Path("/held"))
         self.found = found
         self.is_asked = asyncio.Event()
         self.may_answer = asyncio.Event()
@@ -171,22 +171,6 @@ class HeldStore:
         self.is_asked.set()
         await self.may_answer.wait()
         return self.found
-
-    async def open_upload(self, upload: NewUpload, now: datetime) -> OpenedUpload:
-        raise NotImplementedError
-
-    async def delete(self, object_name: str, generation: int) -> Removal:
-        raise NotImplementedError
-
-    @property
-    def has_holds(self) -> bool:
-        raise NotImplementedError
-
-    async def set_hold(self, object_name: str, *, is_held: bool) -> bool:
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        """Nothing is held open."""
 
 
 async def test_a_slow_store_holds_no_connection_and_is_not_asked_for_all_at_once(

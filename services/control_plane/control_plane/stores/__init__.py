@@ -1,6 +1,8 @@
 """Where segments end up: a bucket or a folder, as the control plane needs to see it."""
 
 from control_plane.stores.interface import (
+    Examined,
+    ListedObject,
     NewUpload,
     OpenedUpload,
     Removal,
@@ -12,6 +14,8 @@ from control_plane.stores.interface import (
 from control_plane.stores.opening import open_store
 
 __all__ = [
+    "Examined",
+    "ListedObject",
     "NewUpload",
     "OpenedUpload",
     "Removal",

@@ -1,7 +1,9 @@
 """A bucket of Google Cloud Storage, to which the control plane holds the credentials."""
 
 import asyncio
-from collections.abc import Mapping
+import base64
+import hashlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -9,13 +11,22 @@ from typing import Any, cast
 from urllib.parse import quote
 
 import aiohttp
+import google_crc32c
 import httpx
 from gcloud.aio.auth import Token
 from gcloud.aio.storage import Storage
 from gcloud.aio.storage.storage import init_api_root
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from control_plane.stores.interface import NewUpload, OpenedUpload, Removal, StoredObject, StoreUnavailableError
+from control_plane.stores.interface import (
+    Examined,
+    ListedObject,
+    NewUpload,
+    OpenedUpload,
+    Removal,
+    StoredObject,
+    StoreUnavailableError,
+)
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _TIMEOUT_SECONDS = 10
@@ -27,6 +38,7 @@ _SESSION_LIFETIME = timedelta(days=6)
 _KEPT_BECAUSE = ("objectUnderActiveHold", "under active", "retentionPolicyNotMet", "retention polic")
 # Of one process: a batch of 500 offers must not open 500 connections.
 _AT_ONCE = 32
+_CHUNK_BYTES = 256 * 1024
 
 
 class _Metadata(BaseModel):
@@ -35,6 +47,20 @@ class _Metadata(BaseModel):
     size: int
     crc32c: str
     generation: int
+
+
+class _Listed(_Metadata):
+    name: str
+    metadata: dict[str, str] = {}
+    is_held: bool = Field(default=False, alias="temporaryHold")
+
+
+class _Page(BaseModel):
+    items: list[_Listed] = []
+    next_page: str = Field(default="", alias="nextPageToken")
+
+
+_PAGE_FIELDS = "nextPageToken,items(name,size,crc32c,generation,metadata,temporaryHold)"
 
 
 class BucketStore:
@@ -83,6 +109,81 @@ class BucketStore:
         except ValueError:
             raise StoreUnavailableError(f"{self.url} answered with something that is no object's metadata") from None
         return StoredObject(found.size, found.crc32c, found.generation)
+
+    async def listed(self) -> AsyncIterator[Sequence[ListedObject]]:
+        """Ask for page after page, https://cloud.google.com/storage/docs/json_api/v1/objects/list."""
+        params = {"fields": _PAGE_FIELDS}
+        while True:
+            page = await self._page(params)
+            yield [
+                ListedObject(each.name, each.size, each.crc32c, each.generation, each.metadata, each.is_held)
+                for each in page.items
+            ]
+            if not page.next_page:
+                return
+            params["pageToken"] = page.next_page
+
+    async def _page(self, params: dict[str, str]) -> _Page:
+        try:
+            async with self._turns, asyncio.timeout(_TIMEOUT_SECONDS):
+                headers = await self._authorization()
+                answer = await self._google.list_objects(
+                    self._bucket, params=params, headers=headers, timeout=_TIMEOUT_SECONDS
+                )
+            return _Page.model_validate(answer)
+        except aiohttp.ClientResponseError as error:
+            advice = ": the service account needs storage.objects.list" if error.status == HTTPStatus.FORBIDDEN else ""
+            raise StoreUnavailableError(
+                f"{self.url} answered {error.status} when asked what it holds{advice}"
+            ) from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise StoreUnavailableError(f"{self.url} can't be reached: {type(error).__name__}") from None
+        except ValueError:
+            raise StoreUnavailableError(f"{self.url} answered with something that is no list of objects") from None
+
+    async def examine(self, object_name: str, tail_bytes: int) -> Examined | None:
+        """Download the object, a little at a time."""
+        size, checksum, sha256, tail = 0, 0, hashlib.sha256(), b""
+        async for chunk in self._downloaded(object_name, {}):
+            if chunk is None:
+                return None
+            size += len(chunk)
+            checksum = google_crc32c.extend(checksum, chunk)
+            sha256.update(chunk)
+            tail = (tail + chunk)[-tail_bytes:]
+        return Examined(size, base64.b64encode(checksum.to_bytes(4, "big")).decode(), sha256.hexdigest(), tail)
+
+    async def read_tail(self, object_name: str, tail_bytes: int) -> bytes | None:
+        """Ask for a range (RFC 9110, 14.1.2): so many bytes from the end."""
+        tail = b""
+        async for chunk in self._downloaded(object_name, {"Range": f"bytes=-{tail_bytes}"}):
+            if chunk is None:
+                return None
+            # A server may answer with all of it.
+            tail = (tail + chunk)[-tail_bytes:]
+        return tail
+
+    async def _downloaded(self, object_name: str, headers: Mapping[str, str]) -> AsyncIterator[bytes | None]:
+        """The object's bytes; one None if there is no such object. Each wait has its limit, the whole has none."""
+        url = f"{self._object_url}/{quote(object_name, safe='')}"
+        try:
+            async with (
+                self._turns,
+                self._http.stream(
+                    "GET", url, params={"alt": "media"}, headers={**await self._authorization(), **headers}
+                ) as answer,
+            ):
+                if answer.status_code == HTTPStatus.NOT_FOUND:
+                    yield None
+                    return
+                if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                    return  # an empty object has no last bytes
+                if not answer.is_success:
+                    raise self._refused(answer, "read", "storage.objects.get")
+                async for chunk in answer.aiter_bytes(_CHUNK_BYTES):
+                    yield chunk
+        except (httpx.HTTPError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise StoreUnavailableError(f"{self.url} can't be reached: {type(error).__name__}") from None
 
     async def open_upload(self, upload: NewUpload, now: datetime) -> OpenedUpload:
         """Open a resumable upload: the name, the size and the checksum are fixed here, whoever holds the URI.

@@ -1,6 +1,6 @@
 """What the control plane asks of a store: what is there, and a way in for one segment."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -24,6 +24,32 @@ class StoredObject:
     """Base64 of the big-endian bytes."""
     generation: int
     """Which of the versions that ever had this name; 0 in a folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """An object as a list shows it, without its bytes having been read."""
+
+    name: str
+    size_bytes: int
+    crc32c: str | None
+    """None in a folder, which knows none without reading."""
+    generation: int
+    metadata: Mapping[str, str]
+    """Empty in a folder."""
+    is_held: bool
+    """By the store itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the bytes of an object are, all of them read just now."""
+
+    size_bytes: int
+    crc32c: str
+    sha256: str
+    tail: bytes
+    """The last of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +95,18 @@ class Store(Protocol):
 
     async def look_up(self, object_name: str) -> StoredObject | None:
         """The object with its checksum as the store has it now; None if there is none."""
+
+    def listed(self) -> AsyncIterator[Sequence[ListedObject]]:
+        """All objects in the order of their names' parts, a page at a time; no more than a few pages are in memory.
+
+        In a folder, without the files that an upload is still writing.
+        """
+
+    async def examine(self, object_name: str, tail_bytes: int) -> Examined | None:
+        """Read the whole object, however long that takes; None if there is none."""
+
+    async def read_tail(self, object_name: str, tail_bytes: int) -> bytes | None:
+        """The object's last bytes, all of it if it has no more; None if there is no such object."""
 
     async def open_upload(self, upload: NewUpload, now: datetime) -> OpenedUpload:
         """Open a resumable upload that creates the object and never replaces one.

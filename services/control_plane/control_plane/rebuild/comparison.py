@@ -1,0 +1,70 @@
+"""A row beside its object: in what they differ."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from camfleet_contract.descriptions import SegmentDescription
+from control_plane.models import SegmentState
+from control_plane.rebuild.objects import Candidate, Checksums
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSegment:
+    """A segment's row."""
+
+    camera_id: uuid.UUID
+    started_at: datetime
+    id: uuid.UUID
+    ended_at: datetime
+    client_id: uuid.UUID
+    recording_id: uuid.UUID
+    state: SegmentState
+    size_bytes: int
+    crc32c: str
+    sha256: str
+    previous_sha256: str | None
+    codec: str
+    packets: int
+    clock_error_seconds: float | None
+    object_name: str
+    generation: int | None
+    chain_id: uuid.UUID | None
+    sequence: int | None
+    link_sha256: str | None
+
+
+def differences(
+    row: KnownSegment, candidate: Candidate, description: SegmentDescription | None, checksums: Checksums
+) -> Mapping[str, tuple[object, object]]:
+    """By column what the row says and what the object says; only what is known of the object counts."""
+    listed = candidate.object
+    told: dict[str, object] = {
+        # An object that is there has been stored; `deleted` and `offered` say otherwise.
+        "state": SegmentState.STORED,
+        "object_name": listed.name,
+        "recording_id": candidate.recording_id,
+        "size_bytes": listed.size_bytes,
+    }
+    known_only_if_told = {
+        "crc32c": checksums.crc32c,
+        "sha256": checksums.sha256,
+        "generation": listed.generation if row.generation is not None else None,
+    }
+    told |= {name: value for name, value in known_only_if_told.items() if value is not None}
+    if description is not None:
+        told |= {
+            "started_at": description.start,
+            "ended_at": description.end,
+            "previous_sha256": description.previous_sha256,
+            "codec": description.codec,
+            "packets": description.packets,
+            "clock_error_seconds": description.clock_error_seconds,
+            "sequence": description.sequence,
+        }
+        if description.sequence is not None:
+            told["chain_id"] = description.recorder_id
+        if description.client_id is not None:
+            told["client_id"] = description.client_id
+    return {name: (getattr(row, name), value) for name, value in told.items() if getattr(row, name) != value}
