@@ -11,7 +11,7 @@ from camera_simulator import AudioCodec, CameraSimulator, CameraSpec
 from recorder.rtsp.session import Session
 
 SECONDS = 15.0
-NAP_SECONDS = 0.15
+NAP_SECONDS = 0.5
 BLOCK_BYTES = 1 << 20
 
 

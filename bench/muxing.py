@@ -33,7 +33,7 @@ from recorder.take import Plan, Take
 from recorder.wanted import Run
 
 SECONDS = 12.0
-NAP_SECONDS = 0.15
+NAP_SECONDS = 0.5
 ROUNDS = 8
 BLOCK_BYTES = 1 << 20
 _STARTED = 1000.0

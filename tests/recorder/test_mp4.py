@@ -252,6 +252,27 @@ def test_before_it_is_sealed_it_reads_the_same_by_its_fragments(spool: Spool, tm
     assert all(seen.dts >= last - Fraction(1, 2) for seen in whole.video[len(begun.video) :])
 
 
+@pytest.mark.parametrize("form", CLIPS)
+def test_in_a_pause_nearly_all_that_came_is_in_the_file(spool: Spool, tmp_path: Path, form: str) -> None:
+    clip = make_clip(tmp_path / "clip.mov", **{"seconds": 3, **CLIPS[form]})  # type: ignore[arg-type]
+    came: list[PlainSample] = []
+    begun: list[tuple[int, Demuxed]] = []
+    with writing(spool, clip, [], is_plain=True) as writer:
+        for number, sample in enumerate(samples(clip), 1):
+            write_all(writer, [sample])
+            came += [sample] if sample.stream_index == 0 else []
+            if number % 31 == 0 and len(came) > 1:
+                writer.pause()
+                begun.append((len(came), Demuxed.of(writer.path)))
+        segment = writer.seal(NOON, NOON + timedelta(seconds=4))
+    assert segment is not None
+    whole = Demuxed.of(spool.segments.file(segment)).video
+    for count, written in begun:
+        assert written.video == whole[: len(written.video)]
+        waiting = whole[len(written.video) : count]
+        assert waiting[-1].dts - waiting[0].dts < Fraction(4, 10), "what is too short for a fragment"
+
+
 def test_cut_off_anywhere_it_is_saved_up_to_the_last_whole_fragment(spool: Spool, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mov", seconds=2)
     with writing(spool, clip, samples(clip), is_plain=True) as writer:

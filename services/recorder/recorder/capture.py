@@ -229,6 +229,7 @@ class Capture:
                 take.feed(sample, arrival, self.plan)
                 if self._stopping.is_set():  # who stops it waits for the lock, and each may take a slow disk long
                     return False
+            take.pause()
         condition = _flowing(take, self.plan, self._condition)
         if condition is not self._condition:
             self._become(condition, "")

@@ -14,7 +14,7 @@ from recorder.growing_file import flush
 from recorder.spool.directory import sync_folder
 
 EVERY_SECONDS = 0.15
-"""A power cut costs what is not yet in a fragment (half a second), and up to this. A file grows twice a second."""
+"""A power cut costs what a crash does, and up to this. A file grows twice a second."""
 _SYNC_FILE_RANGE_WRITE = 2
 
 

@@ -44,6 +44,10 @@ class Muxer(Protocol):
         """The next piece of sound."""
         ...
 
+    def pause(self) -> None:
+        """Nothing comes for a while: what waits is written as far as that can be."""
+        ...
+
     def close(self) -> None:
         """Make it a plain MP4."""
         ...
@@ -111,6 +115,9 @@ class LibavMuxer:
             return
         for part in self._audio.packets(packet_of(sample)):
             self._output.mux_one(part)
+
+    def pause(self) -> None:
+        """Nothing: libav writes when a fragment is full."""
 
     def close(self) -> None:
         self._stop_waiting()

@@ -9,7 +9,7 @@ from typing import Self
 from recorder.audio import AudioPolicy
 from recorder.errors import StreamEnded, StreamStalled
 from recorder.liveness import Liveness
-from recorder.reader import Line, Reader
+from recorder.reader import NAP_SECONDS, SHORT_NAP_SECONDS, Line, Reader
 from recorder.rtsp.session import Session
 from recorder.rtsp.units import AccessUnit
 from recorder.samples import PlainSample
@@ -81,8 +81,7 @@ class PlainStream:
 
     def tracks(self, policy: AudioPolicy) -> Tracks:
         """What of it goes into segments."""
-        is_plain = self._audio is None or self._audio.codec_context.name == "aac"
-        return Tracks(self._video, self._audio, policy, self._template.describe, is_plain=is_plain)
+        return Tracks(self._video, self._audio, policy, self._template.describe, is_plain=self._is_plain)
 
     def read(self, feed: Feed, is_settled: Callable[[], bool]) -> None:
         """Hands over every packet with its arrival, until `feed` wants no more; else ends by an error, as of libav.
@@ -100,9 +99,14 @@ class PlainStream:
                 self._liveness.neither(arrival)
             return is_wanted
 
-        self._line = Line(self._session.socket, receive, self._read_seconds, self._session.talk.keep_alive)
+        nap_seconds = NAP_SECONDS if self._is_plain else SHORT_NAP_SECONDS
+        self._line = Line(self._session.socket, receive, self._read_seconds, self._session.talk.keep_alive, nap_seconds)
         if self._is_wanted():  # else nobody interrupts it any more
             self._reader.carry(self._line)
+
+    @property
+    def _is_plain(self) -> bool:
+        return self._audio is None or self._audio.codec_context.name == "aac"
 
     @property
     def damaged(self) -> int:

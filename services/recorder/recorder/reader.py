@@ -16,15 +16,17 @@ import structlog
 
 from recorder.errors import CameraError, StreamEnded, StreamStalled
 
-NAP_SECONDS = 0.15
-"""With what a fragment holds, and libav's interleaver where it writes, it is what a crash costs: under a second."""
+NAP_SECONDS = 0.5
+"""What a round brings is written before the next: a nap and the newest picture are what a crash costs."""
+SHORT_NAP_SECONDS = 0.15
+"""Where libav writes, which keeps up to half a second for a fragment, and a little to put sound in its place."""
 _SHORTEST_NAP_SECONDS = 0.01
 WAITING_LIMIT_BYTES = 256 << 20
 """Of all cameras together. Beyond it cameras have to wait, and leave out pictures as they do on a slow network."""
 _BLOCK_BYTES = 192 << 10
 """Read at once, into memory of its own that is cut to what came: no copy is made. Less than what malloc maps anew."""
 _WINDOW_BYTES = 2 << 20
-"""What the kernel may hold for a connection: a nap of a camera that sends 80 Mbit/s."""
+"""What the kernel may hold for a connection: a nap of a camera that sends 32 Mbit/s."""
 
 log = structlog.get_logger(__name__)
 
@@ -41,12 +43,17 @@ class Line:
         receive: Receive,
         silence_seconds: float,
         keep_alive: Callable[[float], None] = lambda _now: None,
+        nap_seconds: float = NAP_SECONDS,
     ) -> None:
-        """`keep_alive` is told the monotonic time in each round, also while a disk stands still; it must not block."""
+        """`keep_alive` is told the monotonic time in each round, also while a disk stands still; it must not block.
+
+        `nap_seconds` is how long what comes may wait to be read.
+        """
         self.connection = connection
         self.receive = receive
         self.keep_alive = keep_alive
         self.silence_seconds = silence_seconds
+        self.nap_seconds = nap_seconds
         self.heard_at = time.monotonic()
         self.is_over = False
         self.is_read_out = False
@@ -132,6 +139,7 @@ class Reader:
             came: list[_Came] = []
             is_pressed = False
             with self._reading:
+                shortest = min((line.nap_seconds for line in self._lines), default=self._longest_nap)
                 for line in self._lines:
                     try:
                         is_pressed = self._read_line(line, came) or is_pressed
@@ -148,7 +156,7 @@ class Reader:
             # A receive buffer that fills up within a nap would slow the camera down.
             nap = self._nap / 2 if is_pressed else self._nap * 1.1
             self._nap = max(_SHORTEST_NAP_SECONDS, min(nap, self._longest_nap))
-            self._closed.wait(self._nap)
+            self._closed.wait(min(self._nap, shortest))
         self._rounds.put(None)
 
     def _read_line(self, line: Line, came: list[_Came]) -> bool:
@@ -174,7 +182,7 @@ class Reader:
             size_bytes += len(data)
             if len(data) < _BLOCK_BYTES:
                 break
-        return size_bytes > _WINDOW_BYTES // 4
+        return size_bytes > _WINDOW_BYTES // 2
 
     def _take(self) -> None:
         while (came := self._rounds.get()) is not None:

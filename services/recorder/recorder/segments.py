@@ -86,6 +86,10 @@ class SegmentWriter:
         sample.dts = sample.pts = self._last_audio = max((sample.dts or 0) - self._audio_base, self._last_audio + 1)
         self._output.write_audio(sample)
 
+    def pause(self) -> None:
+        """Nothing comes for a while: what waits is written as far as that can be. OSError as of `write_video`."""
+        self._output.pause()
+
     def seal(self, start: datetime, end: datetime, clock_error: timedelta | None = None) -> Segment | None:
         """Complete, sync, rename, sync the folder, then the row; None if nothing was in it.
 

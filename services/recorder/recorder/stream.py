@@ -26,7 +26,7 @@ from recorder.errors import (
     UnsupportedStream,
 )
 from recorder.liveness import Liveness
-from recorder.reader import NAP_SECONDS
+from recorder.reader import SHORT_NAP_SECONDS
 from recorder.receive_buffers import WANTED_BYTES
 from recorder.redaction import redacted
 from recorder.samples import Sample
@@ -139,7 +139,7 @@ class CameraStream:
             if not feed((packet,), arrival):
                 return
             if self._may_nap and arrival - waited_since > _WAITED_SECONDS and is_settled():
-                self._interrupted.wait(NAP_SECONDS)
+                self._interrupted.wait(SHORT_NAP_SECONDS)
             waited_since = time.monotonic()
 
     def interrupt(self) -> None:

@@ -103,6 +103,11 @@ class Take:
         elif second is not None:
             self._feed_video(packet, second, arrival, plan)
 
+    def pause(self) -> None:
+        """What came at once was fed; nothing comes for a while. The errors of `feed`."""
+        if self._writer is not None:
+            self._writer.pause()
+
     def cut(self) -> None:
         """What is open is sealed; the next keyframe may begin another segment."""
         self._seal(None)

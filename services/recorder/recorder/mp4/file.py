@@ -17,8 +17,10 @@ from recorder.mp4.head import Head, file_type
 from recorder.mp4.index import TrackIndex
 from recorder.samples import Bytes, Sample, pieces_of
 
-FRAGMENT_SECONDS = 0.5
-"""What a crash costs, together with the nap of the reader."""
+_SHORTEST_SECONDS = 0.4
+"""Less isn't written in a pause: each fragment costs a flush of the disk. What a round of the reader brings is more."""
+_LONGEST_SECONDS = 0.75
+"""Without a pause, as of what comes late all at once."""
 _PATIENCE_SECONDS = 0.75
 """Sound writes a fragment, too, when pictures are further apart than that."""
 
@@ -41,7 +43,8 @@ class Mp4File:
         self._sounds: list[Sample] = []
         self._began = self._sound_began = 0
         """The decoding time of its first picture, and of its first piece of sound."""
-        self._longest = round(FRAGMENT_SECONDS * self._video.timescale)
+        self._shortest = round(_SHORTEST_SECONDS * self._video.timescale)
+        self._longest = round(_LONGEST_SECONDS * self._video.timescale)
         self._longest_sound = round(_PATIENCE_SECONDS * self._sound.timescale) if self._sound is not None else 0
         self._begin: int | None = None
         """The decoding time of the file's first picture."""
@@ -71,6 +74,13 @@ class Mp4File:
             self._flush(None)
             self._sound_began = time
         self._sounds.append(sound)
+
+    def pause(self) -> None:
+        """Nothing comes for a while: what waits is written, but for the newest picture, whose length isn't known."""
+        if len(self._pictures) > 1 and (self._pictures[-1].dts or 0) - self._began >= self._shortest:
+            newest = self._pictures.pop()
+            self._flush(newest.dts or 0)
+            self._pictures, self._began = [newest], newest.dts or 0
 
     def give_up(self) -> None:
         """What came is written if it can be, and the file stays one of fragments."""
