@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 
@@ -184,6 +185,31 @@ def test_a_camera_is_kept_alive_while_a_disk_stands_still_and_nothing_more_is_re
         assert sending.result(60) is None
         line.interrupt()
         assert ending.result(60) is None
+
+
+async def test_a_camera_that_has_to_be_read_often_costs_the_others_no_rounds(pool: ThreadPoolExecutor) -> None:
+    reader = Reader()
+    often, seldom = Recipient(), Recipient()
+    (gate, gates_end), (yard, yards_end) = connected(), connected()
+    with gate, gates_end, yard, yards_end:
+        lines = [
+            Line(gates_end, often.receive, silence_seconds=60, nap_seconds=0.02),
+            Line(yards_end, seldom.receive, silence_seconds=60, nap_seconds=0.5),
+        ]
+        endings = [carried(reader, pool, line) for line in lines]
+
+        def sent() -> bool:
+            gate.send(b"x")
+            yard.send(b"x")
+            return len(seldom.arrivals) > 2
+
+        await until(sent)
+        for line in lines:
+            line.interrupt()
+        assert [ending.result(60) for ending in endings] == [None, None]
+    reader.close()
+    assert len(often.arrivals) > len(seldom.arrivals)
+    assert all(later - earlier >= 0.4 for earlier, later in pairwise(seldom.arrivals))
 
 
 async def test_what_was_taken_does_not_stay_in_memory_until_the_next_round(pool: ThreadPoolExecutor) -> None:

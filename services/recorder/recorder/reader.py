@@ -18,7 +18,7 @@ from recorder.errors import CameraError, StreamEnded, StreamStalled
 
 NAP_SECONDS = 0.5
 """What a round brings is written before the next: a nap and the newest picture are what a crash costs."""
-SHORT_NAP_SECONDS = 0.15
+SHORT_NAP_SECONDS = 0.125
 """Where libav writes, which keeps up to half a second for a fragment, and a little to put sound in its place."""
 _SHORTEST_NAP_SECONDS = 0.01
 WAITING_LIMIT_BYTES = 256 << 20
@@ -55,6 +55,8 @@ class Line:
         self.silence_seconds = silence_seconds
         self.nap_seconds = nap_seconds
         self.heard_at = time.monotonic()
+        self.due_at = 0.0
+        """When it is to be read again (monotonic)."""
         self.is_over = False
         self.is_read_out = False
         self.error: BaseException | None = None
@@ -140,7 +142,12 @@ class Reader:
             is_pressed = False
             with self._reading:
                 shortest = min((line.nap_seconds for line in self._lines), default=self._longest_nap)
+                now = time.monotonic()
                 for line in self._lines:
+                    if now < line.due_at:
+                        continue
+                    # A little early rather than a round late: rounds are as far apart as the shortest nap.
+                    line.due_at = now + min(self._nap, line.nap_seconds) - shortest / 2
                     try:
                         is_pressed = self._read_line(line, came) or is_pressed
                     except Exception as error:
