@@ -15,6 +15,7 @@ from bench.ethernet import NoEthernetError
 from bench.fast_forward import LATE, fast_forward
 from bench.muxing import muxing
 from bench.rate_limit import rate_limit
+from bench.rebuilding import rebuild_index
 from bench.reconnect import reconnect
 from bench.recording import (
     COST_CAMERAS,
@@ -47,6 +48,7 @@ BENCHMARKS: dict[tuple[str, ...], Callable[[Path], Coroutine[Any, Any, list[Resu
     ("recorder.reconnect",): reconnect,
     ("upload.throughput", "upload.throughput.beside_bytes_in_memory", "upload.cpu_per_gb"): upload,
     ("upload.rate_limit", "upload.rate_limit.off"): rate_limit,
+    ("storage.rebuild_index", "storage.rebuild_index.compared"): rebuild_index,
 }
 
 

@@ -308,13 +308,13 @@ def test_ffmpeg_finds_nothing_wrong_with_it(spool: Spool, tmp_path: Path, form: 
 def test_its_boxes_add_up_and_no_sample_lies_outside_them(spool: Spool, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mov", seconds=3)
     content = sealed(spool, clip, samples(clip)).read_bytes()
-    (_, _, begin), (_, mdat, end), (_, moov, _) = top_level(content)
-    assert [kind for kind, _, _ in top_level(content)] == [b"ftyp", b"mdat", b"moov"]
+    (_, _, begin), (_, mdat, end), (_, moov, told), _ = top_level(content)
+    assert [kind for kind, _, _ in top_level(content)] == [b"ftyp", b"mdat", b"moov", b"uuid"]
     assert (begin, end) == (mdat, moov)
     inside = top_level(content[:moov], mdat + 16)
     assert [kind for kind, _, _ in inside] == [b"moov"] + [b"moof", b"mdat"] * (len(inside) // 2)
     rooms = [range(at + 8, to) for kind, at, to in inside if kind == b"mdat"]
-    taken = [place for track in tracks_of(content[moov + 8 :]) for place in places(track)]
+    taken = [place for track in tracks_of(content[moov + 8 : told]) for place in places(track)]
     taken.sort(key=lambda place: place.start)
     assert sum(len(place) for place in taken) == sum(len(room) for room in rooms), "nothing is there that is no sample"
     assert all(before.stop <= after.start for before, after in pairwise(taken))

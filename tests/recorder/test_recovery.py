@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.messages import Interval
 from camfleet_contract.recordings import RecordingStatus
+from recorder.descriptions import box_of
 from recorder.last_run import LastRun
 from recorder.outages import outages, why_down
 from recorder.recovery import Recovered, recover
@@ -131,14 +132,18 @@ def written_segment(spool: Spool, clip: Path, seconds: float = 3) -> SegmentWrit
     return writer
 
 
-def test_a_file_that_was_complete_when_the_power_went_is_sealed_as_it_is(spool: Spool, clips: dict[str, Path]) -> None:
+def test_a_file_that_was_complete_when_the_power_went_is_sealed_as_it_is_and_says_what_it_is(
+    spool: Spool, clips: dict[str, Path]
+) -> None:
     writer = written_segment(spool, clips["H.264 and AAC"])
     file = spool.segments.file(writer.segment)
     writer._output.close()
     writer.path.rename(file)
     content = file.read_bytes()
     assert recover(spool, GapCause.POWER_LOST) == Recovered(sealed=1)
-    assert file.read_bytes() == content
+    description = box_of(file)
+    assert description is not None
+    assert file.read_bytes() == content + description.box()
     segment = spool.segments.get(writer.segment.id)
     assert segment is not None
     assert segment.sealed is not None

@@ -154,7 +154,13 @@ async def run(settings: Settings) -> None:
             wake.whom = (reports.wake, uploads.wake)
             uplink.on_opening = wake
             # What is to go first is known when those who upload it wake.
-            wake.applied = (cameras.apply, uplink.apply, lambda _: retention.wake(), lambda _: wake())
+            wake.applied = (
+                lambda config: spool.know_client(config.client_id),
+                cameras.apply,
+                uplink.apply,
+                lambda _: retention.wake(),
+                lambda _: wake(),
+            )
             shown = settings.store or "brokered"
             stock = Stock(spool, clock, uplink.fetches)
             risk = Risk(

@@ -1,20 +1,23 @@
 """What a crash left behind, put in order before any camera records: open rows sealed or lost, recordings finished."""
 
 import errno
+import os
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
 from uuid_utils.compat import uuid7
 
+from camfleet_contract.descriptions import SegmentDescription
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.recordings import RecordingStatus
+from recorder.descriptions import Take, append_box, box_of, description_of
 from recorder.errors import SpoolError
 from recorder.salvage import Contents, examined, has_fragments, remuxed
-from recorder.segments import read_back
-from recorder.spool import MissedFootage, Sealed, Segment, SegmentState, Spool
+from recorder.segments import read_back, sealed_as
+from recorder.spool import MissedFootage, Segment, SegmentState, Spool
 from recorder.spool.directory import sync_folder
 
 _UNREADABLE = ".unreadable"
@@ -82,12 +85,13 @@ def recover_open(spool: Spool, segment: Segment, cause: GapCause, until: datetim
         # It was complete when the power went, only its row was not.
         contents = examined(final)
         if contents is not None:
-            _seal(spool, segment, contents, final)
+            _seal(spool, segment, contents, final, box_of(final))
             part.unlink(missing_ok=True)
     elif part.exists():
+        told = box_of(part)
         contents = remuxed(part, final, segment)
         if contents is not None:
-            _seal(spool, segment, contents, final)
+            _seal(spool, segment, contents, final, told)
             part.unlink()
             sync_folder(part.parent)
     if contents is not None:
@@ -96,18 +100,23 @@ def recover_open(spool: Spool, segment: Segment, cause: GapCause, until: datetim
     return False
 
 
-def _seal(spool: Spool, segment: Segment, contents: Contents, final: Path) -> None:
-    facts = read_back(final)
-    sealed = Sealed(
+def _seal(spool: Spool, segment: Segment, contents: Contents, final: Path, told: SegmentDescription | None) -> None:
+    """`told` is what its file said of itself before the crash, if it came to that."""
+    take = Take(
         start=segment.opened_at,
         end=segment.opened_at + max(contents.duration, timedelta(milliseconds=1)),
-        size_bytes=facts.size_bytes,
-        crc32c=facts.crc32c,
-        sha256=facts.sha256,
         codec=contents.codec,
         packets=contents.packets,
     )
-    spool.segments.seal(segment.id, sealed)
+    if told is not None and (told.segment_id, told.packets) == (segment.id, contents.packets):
+        take = replace(take, start=told.start, end=told.end, clock_error_seconds=told.clock_error_seconds)
+    with spool.chains.turn(segment.camera_id) as place:
+        description = description_of(spool, segment, place, take)
+        if box_of(final) != description:
+            append_box(final, description)
+        with final.open("rb") as file:
+            os.fsync(file.fileno())
+        spool.segments.seal(segment.id, sealed_as(take, read_back(final)))
 
 
 def _give_up(spool: Spool, segment: Segment, cause: GapCause, until: datetime | None) -> None:

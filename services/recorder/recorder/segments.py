@@ -13,6 +13,7 @@ import av
 import google_crc32c
 from uuid_utils.compat import uuid7
 
+from recorder.descriptions import Take, append_box, description_of
 from recorder.growing_file import GrowingFile
 from recorder.muxing import muxer
 from recorder.samples import Sample
@@ -91,7 +92,7 @@ class SegmentWriter:
         self._output.pause()
 
     def seal(self, start: datetime, end: datetime, clock_error: timedelta | None = None) -> Segment | None:
-        """Complete, sync, rename, sync the folder, then the row; None if nothing was in it.
+        """Complete, say what it is, sync, rename, sync the folder, then the row; None if nothing was in it.
 
         `clock_error` is that of the stamps, where it is known. OSError leaves the row open and the fragments on disk,
         for `recovery`.
@@ -106,18 +107,17 @@ class SegmentWriter:
             raise self._file.failure or error from None
         finally:
             self._file.close()
-        facts = seal_file(self.path, self._spool.segments.file(self.segment))
-        sealed = Sealed(
+        take = Take(
             start=start,
             end=max(end, start + timedelta(milliseconds=1)),
-            size_bytes=facts.size_bytes,
-            crc32c=facts.crc32c,
-            sha256=facts.sha256,
             codec=self._codec,
             packets=self._packets,
             clock_error_seconds=clock_error.total_seconds() if clock_error is not None else None,
         )
-        self._spool.segments.seal(self.segment.id, sealed)
+        with self._spool.chains.turn(self.segment.camera_id) as place:
+            append_box(self.path, description_of(self._spool, self.segment, place, take))
+            facts = seal_file(self.path, self._spool.segments.file(self.segment))
+            self._spool.segments.seal(self.segment.id, sealed_as(take, facts))
         return self._spool.segments.get(self.segment.id)
 
     def discard(self) -> None:
@@ -129,7 +129,7 @@ class SegmentWriter:
 
 
 def metadata(segment: Segment) -> dict[str, str]:
-    """What a segment's file says of itself, so that a spool or a database can be rebuilt from files alone."""
+    """What a segment's file says of itself from its first byte on; the rest is in the box at its end."""
     identity = {
         "camera_id": str(segment.camera_id),
         "recording_id": str(segment.recording_id),
@@ -146,6 +146,20 @@ class FileFacts:
     size_bytes: int
     crc32c: str
     sha256: str
+
+
+def sealed_as(take: Take, facts: FileFacts) -> Sealed:
+    """All that the row is to say."""
+    return Sealed(
+        start=take.start,
+        end=take.end,
+        size_bytes=facts.size_bytes,
+        crc32c=facts.crc32c,
+        sha256=facts.sha256,
+        codec=take.codec,
+        packets=take.packets,
+        clock_error_seconds=take.clock_error_seconds,
+    )
 
 
 def seal_file(part: Path, final: Path) -> FileFacts:

@@ -235,6 +235,7 @@ class Uploads:
                 "segment-id": str(segment.id),
                 "recording-id": str(segment.recording_id),
                 "camera-id": str(segment.camera_id),
+                "client-id": str(self._spool.client_id or ""),
                 "recorder-id": str(self._spool.recorder_id),
                 "start": sealed.start.isoformat(),
                 "end": sealed.end.isoformat(),
@@ -244,6 +245,7 @@ class Uploads:
                 "link-sha256": segment.link_sha256 or "",
                 "codec": sealed.codec,
                 "packets": str(sealed.packets),
+                "clock-error-seconds": "" if sealed.clock_error_seconds is None else str(sealed.clock_error_seconds),
             },
             partial(self._uplink.confirm, sent),
             partial(

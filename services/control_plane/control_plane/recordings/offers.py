@@ -55,7 +55,7 @@ async def decide_offers(
     unique = list(dict.fromkeys(offer for offer in offers if isinstance(offer, SegmentOffer)))
     async with desk.sessions.begin() as session:
         known = await read_known(session, client_id, unique)
-    outcomes = dict(zip(unique, await _decided(desk, unique, known, now), strict=True))
+    outcomes = dict(zip(unique, await _decided(desk, client_id, unique, known, now), strict=True))
     rows = _one_a_segment(outcomes.values())
     async with desk.sessions.begin() as session:
         taken = await write_outcomes(session, desk.secrets, client_id, list(rows.values()), known, now)
@@ -81,7 +81,9 @@ def _one_a_segment(outcomes: Iterable[Outcome]) -> dict[Key, Outcome]:
     return rows
 
 
-async def _decided(desk: Desk, offers: Sequence[SegmentOffer], known: Known, now: datetime) -> list[Outcome]:
+async def _decided(
+    desk: Desk, client_id: uuid.UUID, offers: Sequence[SegmentOffer], known: Known, now: datetime
+) -> list[Outcome]:
     deadline = time.monotonic() + BEGIN_WITHIN_SECONDS
     turns = asyncio.Semaphore(_AT_ONCE)
 
@@ -91,7 +93,7 @@ async def _decided(desk: Desk, offers: Sequence[SegmentOffer], known: Known, now
         async with turns:
             if time.monotonic() > deadline:
                 return refused(offer, RefusalCode.STORE_UNAVAILABLE, "the store is slow just now: offer again")
-            return await _decided_by_store(desk, offer, known, now)
+            return await _decided_by_store(desk, client_id, offer, known, now)
 
     async with asyncio.TaskGroup() as tasks:
         deciding = [tasks.create_task(decided_in_turn(offer)) for offer in offers]
@@ -121,7 +123,9 @@ def _nonsense(offer: SegmentOffer) -> str | None:
     return None
 
 
-async def _decided_by_store(desk: Desk, offer: SegmentOffer, known: Known, now: datetime) -> Outcome:
+async def _decided_by_store(
+    desk: Desk, client_id: uuid.UUID, offer: SegmentOffer, known: Known, now: datetime
+) -> Outcome:
     try:
         if offer.object_name is not None:
             return compared(offer, await desk.store.look_up(name_of(offer)))
@@ -134,17 +138,18 @@ async def _decided_by_store(desk: Desk, offer: SegmentOffer, known: Known, now: 
             is_usable = upload.expires_at > now and not offer.session_gone
             if is_usable and (uri := _decrypted(desk.secrets, upload.uri_encrypted)):
                 return wanted(offer, OpenedUpload(uri, upload.expires_at), is_new=False)
-        return wanted(offer, await desk.store.open_upload(_new_upload(offer), now), is_new=True)
+        return wanted(offer, await desk.store.open_upload(_new_upload(client_id, offer), now), is_new=True)
     except (StoreUnavailableError, UploadsNotBrokeredError) as error:
         return refused(offer, RefusalCode.STORE_UNAVAILABLE, str(error))
 
 
-def _new_upload(offer: SegmentOffer) -> NewUpload:
+def _new_upload(client_id: uuid.UUID, offer: SegmentOffer) -> NewUpload:
     # Enough to rebuild the database from the bucket.
     metadata = {
         "segment-id": str(offer.id),
         "recording-id": str(offer.recording_id),
         "camera-id": str(offer.camera_id),
+        "client-id": str(client_id),
         "start": offer.start.isoformat(),
         "end": offer.end.isoformat(),
         "sha256": offer.sha256,
@@ -154,6 +159,7 @@ def _new_upload(offer: SegmentOffer) -> NewUpload:
         "link-sha256": offer.link_sha256 or "",
         "codec": offer.codec,
         "packets": str(offer.packets),
+        "clock-error-seconds": "" if offer.clock_error_seconds is None else str(offer.clock_error_seconds),
     }
     return NewUpload(name_of(offer), offer.size_bytes, offer.crc32c, metadata)
 

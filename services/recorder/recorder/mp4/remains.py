@@ -9,7 +9,7 @@ from typing import BinaryIO
 from recorder.mp4.boxes import HEADER_BYTES, LARGE_HEADER_BYTES
 
 _TO_THE_END, _LARGE = 0, 1
-_CUT_IS_WORTHLESS = (b"moof", b"moov", bytes(4))
+_CUT_IS_WORTHLESS = (b"moof", b"moov", b"uuid", bytes(4))
 """Of an `mdat` what is there can be used. Zeros are what a file system leaves where nothing was written."""
 
 

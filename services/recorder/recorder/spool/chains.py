@@ -1,19 +1,39 @@
 """The chains of the spool: each camera's sealed segments hang together by their hashes, in the order of sealing."""
 
 import sqlite3
-from collections.abc import Sequence
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from uuid import UUID
 
 from camfleet_contract.chains import Link
 from recorder.spool.database import Database, to_column
-from recorder.spool.rows import Head, Sealed
+from recorder.spool.rows import Head, Place, Sealed
 
 
 class Chains:
-    """Reads how far each chain has come."""
+    """Reads how far each chain has come, and lets one segment of a camera be sealed at a time."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._turns: defaultdict[UUID, threading.Lock] = defaultdict(threading.Lock)
+
+    @contextmanager
+    def turn(self, camera_id: UUID) -> Iterator[Place]:
+        """The place of the segment that is sealed in here: its file names the one before, so none may come between.
+
+        The sealer has an order of its own for each camera; but a file may be adopted meanwhile.
+        """
+        with self._turns[camera_id]:
+            rows = self._database.rows(
+                "SELECT last_sha256, last_link_sha256, sequence FROM cameras WHERE id = ?", (str(camera_id),)
+            )
+            yield (
+                Place(rows[0]["sequence"] + 1, rows[0]["last_sha256"], rows[0]["last_link_sha256"])
+                if rows
+                else Place(1, None, None)
+            )
 
     def heads(self) -> Sequence[Head]:
         """Of each camera that has sealed anything since chains are counted."""

@@ -91,6 +91,15 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where in its camera's chain the segment stands that is sealed next."""
+
+    sequence: int
+    previous_sha256: str | None
+    previous_link_sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """The end of one camera's chain."""
 

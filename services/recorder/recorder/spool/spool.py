@@ -26,6 +26,7 @@ from recorder.spool.upload_queue import UploadQueue
 
 _DATABASE = "spool.sqlite3"
 _LOCK = "spool.lock"
+_CLIENT = "client_id"
 
 
 class Spool:
@@ -40,6 +41,8 @@ class Spool:
         self._lock = lock
         self._database = database
         self.recorder_id = _own_id(database)
+        known = database.fact(_CLIENT)
+        self.client_id = self._kept_client_id = UUID(known) if known else None
         self._marker = Marker(base, self.recorder_id)
         self.recordings = Recordings(database)
         self.segments = Segments(database, base, self.recorder_id)
@@ -102,6 +105,18 @@ class Spool:
     def accept_disk(self) -> None:
         """An operator says that the disk was replaced: its footage counts as lost from the next start on."""
         self._marker.write()
+
+    def know_client(self, client_id: UUID) -> None:
+        """The control plane said who this is. Waits for no disk: `kept_client_id` keeps it."""
+        if client_id.int:  # a control plane without `GET config` doesn't say
+            self.client_id = client_id
+
+    def kept_client_id(self) -> UUID | None:
+        """Who the recorder is to the control plane, which it knows from now on also without having heard from it."""
+        if self.client_id != self._kept_client_id:
+            self._database.set_fact(_CLIENT, str(self.client_id))
+            self._kept_client_id = self.client_id
+        return self.client_id
 
     def last_alive(self) -> datetime | None:
         """When the last run, or this one, last said that all until then is accounted for."""
