@@ -14,7 +14,8 @@ def page_of(objects: Mapping[str, Mapping[str, Any]], asked: Mapping[str, str], 
     """https://cloud.google.com/storage/docs/json_api/v1/objects/list: in the order of names, without empty fields."""
     fields = _LISTED.fullmatch(asked.get("fields", ""))
     assert fields, "a list that asks for all fields is several times as long"
-    names = sorted(name for name in objects if name > asked.get("pageToken", ""))
+    prefix = asked.get("prefix", "")
+    names = sorted(name for name in objects if name > asked.get("pageToken", "") and name.startswith(prefix))
     wanted = fields[1].split(",")
     items = [{name: objects[each][name] for name in wanted if objects[each].get(name)} for each in names[:size]]
     # Without objects there is no `items`, and on the last page no token.

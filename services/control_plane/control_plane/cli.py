@@ -215,6 +215,28 @@ def rebuild_index(
 
 
 @app.command()
+def verify(
+    camera: Annotated[str, typer.Option(help="The camera's id.")],
+    start: Annotated[str, typer.Option("--from", help="Since when, as in 2026-03-01T20:00:00Z, or a day.")],
+    until: Annotated[str, typer.Option(help="Until before when. Without an offset, both are UTC.")],
+    with_bytes: Annotated[
+        bool, typer.Option("--bytes", help="Also read every object and compare its SHA-256; in a bucket this costs.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line; the last has the counts.")] = False,
+) -> None:
+    """Check that a camera's stored footage is all there and as it was recorded.
+
+    Compares the database's rows with the store's objects, follows the chains from segment to segment, and compares
+    their ends with what the recorders told. Names what was altered, removed, inserted or swapped. Ends with 0 if
+    nothing was, with 1 if something was or if it could not be checked. Changes nothing.
+    """
+    from control_plane.custody.command import run_verify
+
+    if not _run(run_verify(_settings(), camera, start, until, with_bytes=with_bytes, as_json=as_json, tell=typer.echo)):
+        raise typer.Exit(1)
+
+
+@app.command()
 def openapi(api: Annotated[Api, typer.Argument(help="Which of the APIs.")] = Api.LOCAL_CLIENT) -> None:
     """Print the OpenAPI document of one API as JSON. Needs no database."""
     from control_plane.documents import openapi_document

@@ -86,7 +86,7 @@ async def test_no_name_leads_out_of_the_folder_or_to_what_is_no_file(store: Stor
     assert await store.look_up(name) is None
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(alphabet=st.sampled_from("./\\~a\0%2e"), max_size=20))
 async def test_no_generated_name_finds_anything_outside(store: Store, folder: Path, name: str) -> None:
     (folder.parent / "a").write_bytes(b"secret")

@@ -22,6 +22,7 @@ from control_plane.stores.interface import (
     Examined,
     ListedObject,
     NewUpload,
+    NoSuchObjectError,
     OpenedUpload,
     Removal,
     StoredObject,
@@ -110,9 +111,9 @@ class BucketStore:
             raise StoreUnavailableError(f"{self.url} answered with something that is no object's metadata") from None
         return StoredObject(found.size, found.crc32c, found.generation)
 
-    async def listed(self) -> AsyncIterator[Sequence[ListedObject]]:
+    async def listed(self, prefix: str = "") -> AsyncIterator[Sequence[ListedObject]]:
         """Ask for page after page, https://cloud.google.com/storage/docs/json_api/v1/objects/list."""
-        params = {"fields": _PAGE_FIELDS}
+        params = {"fields": _PAGE_FIELDS} | ({"prefix": prefix} if prefix else {})
         while True:
             page = await self._page(params)
             yield [
@@ -152,6 +153,13 @@ class BucketStore:
             sha256.update(chunk)
             tail = (tail + chunk)[-tail_bytes:]
         return Examined(size, base64.b64encode(checksum.to_bytes(4, "big")).decode(), sha256.hexdigest(), tail)
+
+    async def read(self, object_name: str) -> AsyncIterator[bytes]:
+        """Download the object, a little at a time."""
+        async for chunk in self._downloaded(object_name, {}):
+            if chunk is None:
+                raise NoSuchObjectError(object_name)
+            yield chunk
 
     async def read_tail(self, object_name: str, tail_bytes: int) -> bytes | None:
         """Ask for a range (RFC 9110, 14.1.2): so many bytes from the end."""

@@ -7,11 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from control_plane.stores.folder_files import examined, pages, parts_of, stored_object, tail_of, unlink
+from control_plane.stores.folder_files import examined, pages, parts_of, piece_of, stored_object, tail_of, unlink
 from control_plane.stores.interface import (
     Examined,
     ListedObject,
     NewUpload,
+    NoSuchObjectError,
     OpenedUpload,
     Removal,
     StoredObject,
@@ -50,9 +51,10 @@ class FolderStore:
         parts = parts_of(object_name)
         return None if parts is None else await self._in_a_thread(stored_object, self._root, parts)
 
-    async def listed(self) -> AsyncIterator[Sequence[ListedObject]]:
+    async def listed(self, prefix: str = "") -> AsyncIterator[Sequence[ListedObject]]:
         """Walk through the folder."""
-        walk = pages(self._root)
+        parts = parts_of(prefix.rstrip("/")) if prefix else []
+        walk = pages(self._root, parts) if parts is not None else iter(())
         while page := await self._in_a_thread(next, walk, ()):
             yield page
 
@@ -60,6 +62,16 @@ class FolderStore:
         """Read the whole file."""
         parts = parts_of(object_name)
         return None if parts is None else await self._in_a_thread(examined, self._root, parts, tail_bytes)
+
+    async def read(self, object_name: str) -> AsyncIterator[bytes]:
+        """Read the file, a little at a time."""
+        parts, offset = parts_of(object_name), 0
+        while (piece := await self._in_a_thread(piece_of, self._root, parts, offset) if parts else None) is not None:
+            if not piece:
+                return
+            yield piece
+            offset += len(piece)
+        raise NoSuchObjectError(object_name)
 
     async def read_tail(self, object_name: str, tail_bytes: int) -> bytes | None:
         """Read the file's end."""

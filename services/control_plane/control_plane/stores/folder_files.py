@@ -62,12 +62,22 @@ def tail_of(root: Path, parts: list[str], tail_bytes: int) -> bytes | None:
         return os.read(file, tail_bytes)
 
 
-def pages(root: Path) -> Iterator[Sequence[ListedObject]]:
-    """All files but those that are still being written, in order."""
+def piece_of(root: Path, parts: list[str], offset: int) -> bytes | None:
+    """A piece of the file, empty at its end; opened for each, since nobody says when the last was wanted."""
+    with _opened(root, parts) as file:
+        return None if file is None else os.pread(file, _CHUNK_BYTES, offset)
+
+
+def pages(root: Path, parts: Sequence[str] = ()) -> Iterator[Sequence[ListedObject]]:
+    """All files, or those below one folder, but those that are still being written, in order."""
     try:
         if not root.is_dir():
             raise StoreUnavailableError(f"the storage folder {root} does not exist: mount the disk, or name another")
-        files = _files(root)
+        folder = _open_folder(root, parts)
+        if folder is None:
+            return
+        os.close(folder)
+        files = _files(root, parts)
         while page := list(islice(files, PAGE)):
             yield page
     except OSError as error:
@@ -96,8 +106,8 @@ def as_base64(checksum: int) -> str:
     return base64.b64encode(checksum.to_bytes(4, "big")).decode()
 
 
-def _files(root: Path) -> Iterator[ListedObject]:
-    for folder, folders, names in os.walk(root, onerror=_raise):
+def _files(root: Path, parts: Sequence[str]) -> Iterator[ListedObject]:
+    for folder, folders, names in os.walk(root.joinpath(*parts), onerror=_raise):
         folders.sort()
         for name in sorted(names):
             path = os.path.join(folder, name)  # noqa: PTH118 - millions of them, and a Path costs ten times as much
@@ -141,7 +151,7 @@ def _opened(root: Path, parts: list[str]) -> Iterator[int | None]:
         os.close(file)
 
 
-def _open_folder(root: Path, parts: list[str]) -> int | None:
+def _open_folder(root: Path, parts: Sequence[str]) -> int | None:
     """The folder, reached without following links, so that none in the store leads out of it; None if there is none."""
     try:
         folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)

@@ -11,6 +11,10 @@ class StoreUnavailableError(Exception):
     """The store can't be asked just now; the text is for a person and names no secret."""
 
 
+class NoSuchObjectError(Exception):
+    """There is no object with this name."""
+
+
 class UploadsNotBrokeredError(Exception):
     """This store has no upload sessions to hand out: whoever uploads needs access of their own."""
 
@@ -96,10 +100,11 @@ class Store(Protocol):
     async def look_up(self, object_name: str) -> StoredObject | None:
         """The object with its checksum as the store has it now; None if there is none."""
 
-    def listed(self) -> AsyncIterator[Sequence[ListedObject]]:
+    def listed(self, prefix: str = "") -> AsyncIterator[Sequence[ListedObject]]:
         """All objects in the order of their names' parts, a page at a time; no more than a few pages are in memory.
 
-        In a folder, without the files that an upload is still writing.
+        With a `prefix`, which ends with a slash, those whose names begin so. In a folder, without the files that an
+        upload is still writing.
         """
 
     async def examine(self, object_name: str, tail_bytes: int) -> Examined | None:
@@ -107,6 +112,9 @@ class Store(Protocol):
 
     async def read_tail(self, object_name: str, tail_bytes: int) -> bytes | None:
         """The object's last bytes, all of it if it has no more; None if there is no such object."""
+
+    def read(self, object_name: str) -> AsyncIterator[bytes]:
+        """The object's bytes, a little at a time. Raises NoSuchObjectError before the first."""
 
     async def open_upload(self, upload: NewUpload, now: datetime) -> OpenedUpload:
         """Open a resumable upload that creates the object and never replaces one.

@@ -1,0 +1,87 @@
+"""`control-plane verify`: what it asks for and what it prints."""
+
+import json
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from control_plane.custody.findings import Tally
+from control_plane.custody.verification import verify
+from control_plane.errors import Invalid, NotFound
+from control_plane.models import Camera
+from control_plane.prerequisites import StartError, command_database, open_services
+from control_plane.services import Services
+from control_plane.settings import Settings
+from control_plane.stores import StoreUnavailableError
+
+
+async def run_verify(
+    settings: Settings,
+    camera: str,
+    start: str,
+    end: str,
+    *,
+    with_bytes: bool,
+    as_json: bool,
+    tell: Callable[[str], None],
+) -> bool:
+    """Look through a camera's footage and tell what differs; whether nothing does. Raises StartError, RefusedError."""
+    period = moment("from", start), moment("until", end)
+    if period[0] >= period[1]:
+        raise Invalid("until", "must be after --from")
+    async with command_database(settings) as url, open_services(settings, url) as services:
+        camera_id, name = await named_camera(services, camera)
+        tally = Tally()
+        try:
+            async for finding in verify(
+                services.sessions, services.store, camera_id, *period, tally, with_bytes=with_bytes
+            ):
+                tell(json.dumps(finding.document()) if as_json else str(finding))
+        except StoreUnavailableError as error:
+            raise StartError(f"not verified: {error}") from None
+    if as_json:
+        summary = {"camera_id": str(camera_id), "from": period[0].isoformat(), "until": period[1].isoformat()}
+        counts = {"segments": tally.segments, "objects": tally.objects, "bytes_read": tally.bytes_read}
+        tell(json.dumps(summary | counts | {"problems": tally.problems, "notes": tally.notes, "chains": tally.chains}))
+        return not tally.problems
+    for chain in tally.chains:
+        tell(_end(chain))
+    how = f"all {tally.bytes_read} bytes of them hashed" if with_bytes else "by size and CRC32C"
+    result = "NOT as recorded" if tally.problems else "as recorded"
+    tell(
+        f"{name}: {tally.segments} segments, {tally.objects} objects compared ({how}), "
+        f"{tally.problems} problems: {result}"
+    )
+    return not tally.problems
+
+
+async def named_camera(services: Services, camera: str) -> tuple[uuid.UUID, str]:
+    """The camera with this id. Raises Invalid, NotFound."""
+    try:
+        camera_id = uuid.UUID(camera)
+    except ValueError:
+        raise Invalid("camera", "must be a camera's id, as its page in the console shows") from None
+    async with services.sessions() as session:
+        found = await session.get(Camera, camera_id)
+    if found is None:
+        raise NotFound(f"There is no camera {camera_id}.")
+    return camera_id, found.name
+
+
+def moment(option: str, text: str) -> datetime:
+    """An instant; without an offset it is UTC. Raises Invalid."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(option, "must be an instant as in 2026-03-01T20:00:00Z, or a day") from None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def _end(chain: dict[str, object]) -> str:
+    head = chain["head"]
+    if not isinstance(head, dict):
+        return f"chain {chain['chain_id']}: its recorder has told nothing of it"
+    return (
+        f"chain {chain['chain_id']}: ends with #{head['sequence']} {head['segment_id']}, link {head['link_sha256']}, as"
+        f" its recorder told at {head['told_at']}"
+    )

@@ -1,0 +1,165 @@
+"""Whether a chain's rows hang together, from one to the next."""
+
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+
+from control_plane.custody.findings import Finding, Kind
+from control_plane.custody.rows import CameraRows, Chain, link_of
+from control_plane.models import ChainHead, Segment, SegmentState
+
+_MOST_NAMED = 1000
+"""Of the numbers of one hole; a hole of millions is told by its ends."""
+
+
+class Walk:
+    """One pass over a chain: give it each row in order, then ask for what is missing at the end."""
+
+    def __init__(self, rows: CameraRows, chain: Chain) -> None:
+        self._rows = rows
+        self._chain = chain
+        self._waiting_from = chain.head.waiting_from if chain.head else 0
+        self._given_up = chain.head.given_up if chain.head else 0
+        self._told: dict[int, list[ChainHead]] = {}
+        for head in chain.heads:
+            self._told.setdefault(head.sequence, []).append(head)
+        self._last: Segment | None = None
+        self._is_last_sound = True
+        self._link_before_last: str | None = None
+        self._missing = 0
+        """How many of those that were proven have no row."""
+        self._explained = 0
+        """How many of those that the recorder gave up were passed."""
+
+    async def next(self, segment: Segment) -> AsyncIterator[Finding]:
+        """What there is to say of this row and of what is missing before it."""
+        last, sequence = self._last, segment.sequence or 0
+        if last is not None and sequence == last.sequence:
+            yield self._twice(last, segment)
+            return
+        expected = self._chain.first if last is None else (last.sequence or 0) + 1
+        async for finding in self._hole(expected, sequence - 1, last, segment):
+            yield finding
+        follows = last is not None and last.sequence == sequence - 1
+        findings = list(self._altered(segment, last if follows else None))
+        for finding in findings:
+            yield finding
+        self._link_before_last = last.link_sha256 if last is not None and follows else None
+        self._last, self._is_last_sound = segment, not findings
+
+    async def end(self) -> AsyncIterator[Finding]:
+        """What is missing at the end, and in the whole chain."""
+        last = self._last
+        expected = self._chain.first if last is None else (last.sequence or 0) + 1
+        async for finding in self._hole(expected, self._chain.last, last, None):
+            yield finding
+        for earlier, later in zip(self._chain.heads, self._chain.heads[1:], strict=False):
+            if later.sequence < earlier.sequence:
+                text = (
+                    f"on {later.day} the recorder's chain ended with #{later.sequence}, on {earlier.day} with "
+                    f"#{earlier.sequence} already: its spool was put back to an older state, or another poses as it"
+                )
+                yield self._finding(Kind.HEAD_DIFFERS, text, sequence=later.sequence)
+        if not self._chain.heads:
+            text = "no recorder ever told that it has this chain"
+            yield self._finding(Kind.SEGMENT_INSERTED, text, sequence=self._chain.last)
+            return
+        proven = await self._rows.proven(self._chain, self._waiting_from)
+        if (lost := self._waiting_from - 1 - self._given_up - proven) > self._missing:
+            text = (
+                f"of the whole chain, not only of this period, {lost} segments are missing whose recorder was told that"
+                " they are stored: verify from the chain's beginning to name them"
+            )
+            yield self._finding(Kind.SEGMENT_REMOVED, text)
+
+    def _altered(self, segment: Segment, before: Segment | None) -> Sequence[Finding]:
+        """A row is judged by its own hash, which it can't have got without being what was sealed."""
+        sequence = segment.sequence or 0
+        found = []
+        if sequence == 1 or before is not None:
+            link = link_of(segment).sha256_after(before.link_sha256 if before else None)
+            if link != segment.link_sha256:
+                also = "" if before is None else f", or that of #{before.sequence} {before.id} was"
+                text = f"its row was altered{also}: its link hash is not that of what the row says"
+                found.append(self._about(Kind.ROW_ALTERED, text, segment))
+        if (
+            before is not None
+            and not found
+            and self._is_last_sound
+            and segment.previous_sha256 != before.sha256  # of a row that was found altered, this says nothing new
+        ):
+            text = (
+                f"its previous_sha256 is {segment.previous_sha256}, #{before.sequence} {before.id} has {before.sha256}"
+            )
+            found.append(self._about(Kind.ROW_ALTERED, text, segment))
+        for head in self._told.get(sequence, ()):
+            if (head.segment_id, head.sha256, head.link_sha256) != (segment.id, segment.sha256, segment.link_sha256):
+                text = (
+                    f"on {head.day} its recorder told {head.segment_id} with SHA-256 {head.sha256} under this number:"
+                    " the row was exchanged, or the chain before it altered"
+                )
+                found.append(self._about(Kind.HEAD_DIFFERS, text, segment))
+        if sequence < self._waiting_from and segment.state is SegmentState.OFFERED:
+            if self._explained < self._given_up:
+                self._explained += 1
+            else:
+                text = "its row says that it is not stored, its recorder was told that it is"
+                found.append(self._about(Kind.ROW_ALTERED, text, segment))
+        return found
+
+    def _twice(self, last: Segment, segment: Segment) -> Finding:
+        """Which of two under one number is the recorder's shows by the link."""
+        is_second = link_of(segment).sha256_after(self._link_before_last) == segment.link_sha256
+        inserted, other = (last, segment) if is_second and not self._is_last_sound else (segment, last)
+        self._last = other
+        return self._about(Kind.SEGMENT_INSERTED, f"#{inserted.sequence} is {other.id} already", inserted)
+
+    async def _hole(
+        self, first: int, last: int, before: Segment | None, after: Segment | None
+    ) -> AsyncIterator[Finding]:
+        waiting = max(first, self._waiting_from)
+        if self._chain.heads and waiting <= last:
+            text = f"#{waiting} to #{last} wait at the recorder, it says" if waiting < last else "waits at the recorder"
+            yield self._finding(Kind.WAITING, text, sequence=waiting)
+        if first > (removed_until := min(last, waiting - 1)):
+            return
+        why = None
+        if before is not None or after is not None:
+            start = before.ended_at if before else after.started_at if after else None
+            end = after.started_at if after else before.ended_at if before else None
+            if start and end:
+                why = await self._rows.why_given_up(min(start, end), max(start, end))
+        for sequence in range(first, min(removed_until, first + _MOST_NAMED - 1) + 1):
+            told = next(iter(self._told.get(sequence, ())), None)
+            if why is not None and told is None and self._explained < self._given_up:
+                self._explained += 1
+                yield self._finding(Kind.GIVEN_UP, f"never stored, as its recorder told: {why}", sequence=sequence)
+                continue
+            self._missing += 1
+            text = (
+                f"removed: its recorder was told that it is stored, and no row has this number{_between(before, after)}"
+            )
+            yield self._finding(
+                Kind.SEGMENT_REMOVED, text, sequence=sequence, segment_id=told.segment_id if told else None
+            )
+        if removed_until >= first + _MOST_NAMED:
+            self._missing += removed_until - first - _MOST_NAMED + 1
+            yield self._finding(Kind.SEGMENT_REMOVED, f"and so on to #{removed_until}", sequence=first + _MOST_NAMED)
+
+    def _about(self, kind: Kind, text: str, segment: Segment) -> Finding:
+        return Finding(kind, text, segment.id, segment.chain_id, segment.sequence, segment.object_name)
+
+    def _finding(
+        self, kind: Kind, text: str, *, sequence: int | None = None, segment_id: uuid.UUID | None = None
+    ) -> Finding:
+        return Finding(kind, text, segment_id, self._chain.chain_id, sequence)
+
+
+def _between(before: Segment | None, after: Segment | None) -> str:
+    sides = [f"after {before.id}, which ends {_shown(before.ended_at)}"] if before else []
+    sides += [f"before {after.id}, which begins {_shown(after.started_at)}"] if after else []
+    return f" ({', '.join(sides)})" if sides else ""
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
