@@ -169,6 +169,18 @@ async def test_it_ends_at_once_while_it_waits_for_the_database(tmp_path: Path, e
     assert "hunter2" not in service.log.read_text()
 
 
+async def test_it_ends_while_the_database_is_gone(tmp_path: Path, environ: dict[str, str]) -> None:
+    async with (
+        postgres_server(tmp_path / "postgres") as own,
+        serving(tmp_path, settings={**environ, "DATABASE_URL": own.server.url}) as service,
+    ):
+        await service.logs("jobs_begun")
+        await own.server.stop()
+        service.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            assert await service.process.wait() == 0
+
+
 async def test_whoever_waits_for_news_is_answered_at_once_when_it_ends(server: RunningService) -> None:
     async with server.services.sessions.begin() as session:
         site = await site_named(session, "Berlin", actor=COMMAND_LINE)

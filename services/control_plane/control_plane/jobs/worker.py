@@ -34,6 +34,9 @@ async def work(services: Services) -> None:
             problem = "the worker stopped"
         except (ConnectorException, psycopg.Error, OSError) as error:
             problem = type(error).__name__
+        if (this := asyncio.current_task()) is not None and this.cancelling():
+            # Without its database the worker's own end fails, and that error took the place of the cancellation.
+            raise asyncio.CancelledError
         failures = 0 if time.monotonic() - began > _STEADY_SECONDS else failures + 1
         pause = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
         log.warning("jobs_interrupted", problem=problem, next_try_seconds=pause)
