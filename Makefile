@@ -59,6 +59,10 @@ power-cuts: setup ## Cut the power of a recorder's disk at random moments (root,
 soak: setup ## Half an hour of camera faults and two restarts; SOAK_ARGS="--minutes N --cameras N --seed N"
 	@$(VENV)/bin/python -m trials soak $(SOAK_ARGS)
 
+.PHONY: drain
+drain: setup ## Kill everything while 1,000 segments are brought: stored once, none gone early; DRAIN_ARGS="--times N --seed N"
+	@$(VENV)/bin/python -m trials drain $(DRAIN_ARGS)
+
 .PHONY: replicas
 replicas: setup ## Ten minutes of background work by two control planes, one killed in the middle; REPLICAS_ARGS="--minutes N"
 	@$(VENV)/bin/python -m trials replicas $(REPLICAS_ARGS)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from bench.backlog import backlog
 from bench.depacketizing import depacketizing
 from bench.ethernet import NoEthernetError
 from bench.fast_forward import LATE, fast_forward
@@ -47,6 +48,16 @@ BENCHMARKS: dict[tuple[str, ...], Callable[[Path], Coroutine[Any, Any, list[Resu
     ("recorder.muxing",): muxing,
     ("recorder.reconnect",): reconnect,
     ("upload.throughput", "upload.throughput.beside_bytes_in_memory", "upload.cpu_per_gb"): upload,
+    (
+        "upload.backlog.line",
+        "upload.backlog.segments",
+        "upload.backlog.requests",
+        "upload.backlog.transactions",
+        "upload.backlog.written_rows",
+        "upload.backlog.memory",
+        "upload.backlog.heartbeats",
+        "upload.backlog.out_of_turn",
+    ): backlog,
     ("upload.rate_limit", "upload.rate_limit.off"): rate_limit,
     ("storage.rebuild_index", "storage.rebuild_index.compared"): rebuild_index,
 }

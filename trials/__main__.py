@@ -1,4 +1,4 @@
-"""`make kills`, `make power-cuts`, `make soak` and `make replicas`: tables on the terminal, figures in build/."""
+"""`make kills`, `make power-cuts`, `make soak` and so on: tables on the terminal, figures in build/."""
 
 import asyncio
 import json
@@ -11,9 +11,11 @@ import typer
 from demo.grounds import ground
 from trials.database import embedded_database
 from trials.disks import NoLoopDevice
+from trials.drain import drain_under_kills
 from trials.kills import Killed, kill_again_and_again
+from trials.mortal_site import Way
 from trials.replicas import Replicated, run_replicas
-from trials.screen import console, show_killed, show_replicated, show_soaked
+from trials.screen import console, show_drained, show_killed, show_replicated, show_soaked
 from trials.soak import Soaked, soak
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Long runs, one at a time.")
@@ -77,6 +79,26 @@ def replicas(
     file.write_text(json.dumps({"minutes": minutes} | replicated.as_json(), indent=2) + "\n")
     show_replicated(replicated)
     if not replicated.holds:
+        raise typer.Exit(1)
+
+
+@app.command()
+def drain(
+    segments: Annotated[int, typer.Option(min=10)] = 1000,
+    times: Annotated[int, typer.Option(min=1, help="Kills, of each kind as many.")] = 25,
+    seed: Seed = None,
+    file: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = _BUILD / "drain.json",
+) -> None:
+    """Kill recorder, control plane, database and bucket while a backlog drains: stored once, nothing deleted before."""
+    seed = _seeded(seed)
+    console.print(f"{segments} segments, {times} times kill -9, seed {seed}")
+    drained = []
+    for way in Way:
+        with ground(file.with_suffix(""), empty=True) as folder:
+            drained.append(asyncio.run(drain_under_kills(folder, way, segments, times, seed, console.print)))
+    file.write_text(json.dumps({"seed": seed, "drains": [one.as_json() for one in drained]}, indent=2) + "\n")
+    show_drained(drained)
+    if not all(one.holds for one in drained):
         raise typer.Exit(1)
 
 

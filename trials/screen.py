@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trials.accounts import Account
+from trials.drain import Drained
 from trials.kills import BOUND_SECONDS, Killed
 from trials.replicas import Replicated
 from trials.soak import Soaked
@@ -66,6 +67,23 @@ def show_replicated(replicated: Replicated) -> None:
     for what in (*replicated.started_again_for_no_reason, *replicated.not_done):
         console.print(f"not as it should be: {what}")
     console.print("holds" if replicated.holds else "DOES NOT HOLD")
+
+
+def show_drained(drains: Sequence[Drained]) -> None:
+    """Each way, and everything that isn't as promised."""
+    table = Table("Store", title="A backlog drained under kill -9")
+    for title in ("Segments", "Kills", "Seconds", "Bytes sent", "Sessions", "Offers"):
+        table.add_column(title, justify="right")
+    table.add_column("Holds")
+    for one in drains:
+        figures = (one.segments, sum(one.kills.values()), round(one.seconds))
+        sent = f"{one.sent_share:.1%}" if one.sessions else "-"
+        held = "yes" if one.holds else "NO"
+        table.add_row(one.way, *map(str, figures), sent, str(one.sessions), str(one.offers), held)
+    console.print(table)
+    for one in drains:
+        for fault in one.faults:
+            console.print(f"{one.way}: {fault}")
 
 
 def show_soaked(soaked: Soaked) -> None:
