@@ -139,7 +139,13 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresError(
                 f"the embedded PostgreSQL in {grounds.folder} does not start: {_last_lines(grounds)}"
             )
-        await _make_database(self._password, self._port)
+        try:
+            await _make_database(self._password, self._port)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            # One of its processes was killed just after it had come up.
+            raise EmbeddedPostgresError(
+                f"the embedded PostgreSQL in {grounds.folder} lets nobody in: {error}"
+            ) from error
         log.info("embedded_postgres_started", folder=str(grounds.folder), port=self._port, user=grounds.user.name)
 
     async def _run(self, grounds: Grounds, cluster: Path, port: int) -> bool:
