@@ -50,12 +50,12 @@ async def test_a_disk_that_stands_still_for_longer_than_a_sessions_timeout_ends_
     is_wanted.set()
     taken = 0
 
-    def take(_packet: object, _arrival: float) -> bool:
+    def take(samples: Iterable[Sample], _arrival: float) -> bool:
         nonlocal taken
         if threading.current_thread().name == "muxer":
             stands_still.set()
             may_go_on.wait(60)
-            taken += 1
+            taken += len(list(samples))
         return is_wanted.is_set()
 
     def watch(url: str) -> None:
