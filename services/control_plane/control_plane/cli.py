@@ -8,6 +8,7 @@ import traceback
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -212,6 +213,22 @@ def rebuild_index(
     told(summary)
     if summary.differs:
         raise typer.Exit(3)
+
+
+@app.command()
+def export(
+    camera: Annotated[str, typer.Option(help="The camera's id.")],
+    start: Annotated[str, typer.Option("--from", help="Since when, as in 2026-03-01T20:00:00Z, or a day.")],
+    until: Annotated[str, typer.Option(help="Until before when. Without an offset, both are UTC.")],
+    to: Annotated[Path, typer.Option(help="The folder to make.")],
+) -> None:
+    """Export what is stored of a camera, with the manifest that proves it and the script that checks it.
+
+    The manifest's SHA-256 is printed and kept in the audit log.
+    """
+    from control_plane.custody.command import run_export
+
+    _run(run_export(_settings(), camera, start, until, to, tell=typer.echo))
 
 
 @app.command()

@@ -45,6 +45,7 @@ OPERATIONS = [
     Operation("GET", "recordings/{recording}/", VIEWER),
     Operation("GET", "recordings/{recording}/segments/", VIEWER),
     Operation("POST", "recordings/{recording}/hold/", OPERATOR),
+    Operation("POST", "cameras/{camera}/export/", OPERATOR, status=422),  # allowed, but no interval is given
     Operation("POST", "recordings/{recording}/release/", OPERATOR),
     Operation("GET", "fetches/", VIEWER),
     Operation("GET", "fetches/{fetch}/", VIEWER),

@@ -5,6 +5,7 @@
 | read everything (no secret is ever in an answer)  | yes    | yes      | yes   |
 | create, change, delete cameras and schedules      |        | yes      | yes   |
 | hold and release recordings                       |        | yes      | yes   |
+| export footage                                    |        | yes      | yes   |
 | change clients (name, cameras, active)            |        | yes      | yes   |
 | create and delete clients, rotate, revoke tokens  |        |          | yes   |
 | create, change, delete sites                      |        |          | yes   |

@@ -1,16 +1,20 @@
 """`cameras/`: what is recorded."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, status
+from fastapi import APIRouter, Body, Query, status
+from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 
+from camfleet_contract.messages import Utc
 from control_plane.cctv import examples
 from control_plane.cctv.answers import CameraAnswer
 from control_plane.cctv.callers import KeyRoute, OperatorActor
 from control_plane.cctv.paging import IdCursor, Limit, NameSearch, Page, containing, page_by_id
 from control_plane.cctv.refusals import CONFLICT, FORBIDDEN, NOT_FOUND, NOT_JSON
+from control_plane.custody.exports import prepare_export, zipped
 from control_plane.database import Session
 from control_plane.fleet import cameras
 from control_plane.fleet.cameras import CameraChange, NewCamera, secret_columns
@@ -84,3 +88,33 @@ async def change_camera(
 async def delete_camera(session: Session, actor: OperatorActor, camera_id: UUID) -> None:
     """Delete a camera without recordings, and its schedules. One with recordings can be deactivated."""
     await cameras.delete_camera(session, await cameras.find_camera(session, camera_id, for_change=True), actor=actor)
+
+
+@router.post(
+    "/cameras/{camera_id}/export/",
+    response_class=StreamingResponse,
+    responses=FORBIDDEN
+    | NOT_FOUND
+    | {
+        200: {
+            "description": "A ZIP file, not compressed: the stored segments, manifest.json and verify.py.",
+            "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+            "headers": {"X-Manifest-SHA256": {"schema": {"type": "string"}, "description": "As in the audit event."}},
+        }
+    },
+)
+async def export_footage(
+    services: Shared,
+    actor: OperatorActor,
+    camera_id: UUID,
+    start: Annotated[Utc, Query(alias="from", description="From this instant on.")],
+    until: Annotated[Utc, Query(description="Until before this instant.")],
+) -> StreamingResponse:
+    """Export what is stored of an interval, with the manifest that proves it; an audit event keeps the manifest's hash.
+
+    `verify.py` inside checks it with nothing but Python. A download that breaks off is not whole.
+    """
+    export = await prepare_export(services, camera_id, start, until, actor, datetime.now(UTC))
+    return StreamingResponse(
+        zipped(export, services.store), media_type="application/zip", headers=dict(export.headers())
+    )

@@ -24,6 +24,7 @@ from control_plane.answers import refusal_for
 from control_plane.console import display, login
 from control_plane.console.accounts import AccountPages
 from control_plane.console.dashboard import dashboard
+from control_plane.console.exports import ExportActions
 from control_plane.console.fetches import FetchActions
 from control_plane.console.forgery import ForgeryGuard
 from control_plane.console.headers import SecurityHeaders
@@ -91,7 +92,7 @@ class Console(Admin):
 
     def _routes(self) -> list[Route | Mount]:
         """Ours in the place of SQLAdmin's: without DELETE by script, GET actions, exports, imports and file pages."""
-        holds, fetches = HoldActions(self), FetchActions(self)
+        holds, fetches, exports = HoldActions(self), FetchActions(self), ExportActions(self)
         both = ["GET", "POST"]
         tokens, accounts = TokenPages(self), AccountPages(self)
         return [
@@ -106,6 +107,7 @@ class Console(Admin):
             Route("/client/{pk}/revoke-tokens", tokens.revoke, name="revoke_tokens", methods=["POST"]),
             Route("/recording/{pk}/hold", holds.hold, name="hold_recording", methods=["POST"]),
             Route("/recording/{pk}/release", holds.release, name="release_recording", methods=["POST"]),
+            Route("/recording/{pk}/export", exports.export, name="export_recording", methods=["POST"]),
             Route("/recording/{pk}/fetch", fetches.of_recording, name="fetch_recording", methods=["POST"]),
             Route("/camera/{pk}/fetch", fetches.of_camera, name="fetch_interval", methods=["POST"]),
             Route("/fetch/{pk}/cancel", fetches.cancel, name="cancel_fetch", methods=["POST"]),

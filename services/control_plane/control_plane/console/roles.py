@@ -10,15 +10,20 @@ from control_plane.models import Operator, Role
 _READING = {Action.LIST, Action.DETAILS}
 # Whoever may read sees these; what an operator may change beyond reading, and what only an admin may.
 _OPERATORS_CHANGE = {"camera", "schedule"}
-_OPERATORS_ACTIONS = {("client", str(Action.EDIT)), ("recording", "hold"), ("recording", "fetch")}
+_OPERATORS_ACTIONS = {
+    ("client", str(Action.EDIT)),
+    ("recording", "hold"),
+    ("recording", "fetch"),
+    ("recording", "export"),
+}
 _ADMINS_ONLY = {"operator"}
 
 
 def may(role: Role, identity: str, action: str) -> bool:
     """Whether `role` may do `action` on the objects of `identity`.
 
-    Operators change cameras, schedules, which cameras a client records and how it uploads, and hold and fetch
-    recordings; sites, clients, tokens and operators are an admin's.
+    Operators change cameras, schedules, which cameras a client records and how it uploads, and hold, fetch
+    and export recordings; sites, clients, tokens and operators are an admin's.
     """
     if identity in _ADMINS_ONLY:
         needed = Role.ADMIN

@@ -1,13 +1,16 @@
-"""`control-plane verify`: what it asks for and what it prints."""
+"""`control-plane verify` and `export`: what they ask for and what they print."""
 
 import json
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
+from control_plane.custody.exports import prepare_export, unfolded
 from control_plane.custody.findings import Tally
 from control_plane.custody.verification import verify
 from control_plane.errors import Invalid, NotFound
+from control_plane.events import COMMAND_LINE
 from control_plane.models import Camera
 from control_plane.prerequisites import StartError, command_database, open_services
 from control_plane.services import Services
@@ -53,6 +56,26 @@ async def run_verify(
         f"{tally.problems} problems: {result}"
     )
     return not tally.problems
+
+
+async def run_export(
+    settings: Settings, camera: str, start: str, end: str, folder: Path, *, tell: Callable[[str], None]
+) -> None:
+    """Export a camera's footage into a new folder. Raises StartError, RefusedError."""
+    period = moment("from", start), moment("until", end)
+    if folder.exists():  # noqa: ASYNC240 - a command has nothing else to do meanwhile
+        raise StartError(f"{folder} exists already: name a folder that doesn't")
+    async with command_database(settings) as url, open_services(settings, url) as services:
+        camera_id, name = await named_camera(services, camera)
+        export = await prepare_export(services, camera_id, *period, COMMAND_LINE, datetime.now(UTC))
+        try:
+            files = [file async for file in unfolded(export, services.store, folder)]
+        except (StoreUnavailableError, OSError) as error:
+            raise StartError(f"the export to {folder} is not whole: {error}") from None
+    tell(
+        f"{name}: {len(files)} of {len(export.files)} segments in {folder}, check them with: python3 {folder}/verify.py"
+    )
+    tell(f"SHA-256 of the manifest: {export.sha256}")
 
 
 async def named_camera(services: Services, camera: str) -> tuple[uuid.UUID, str]:

@@ -212,6 +212,7 @@ class RecordingView(KeysetView, model=Recording):
             "gaps": merged(gaps),
             "zone": _zone(recording),
             "may_hold": may(operator_of(request).role, "recording", "hold"),
+            "may_export": may(operator_of(request).role, "recording", "export"),
             "may_fetch": may(operator_of(request).role, "recording", "fetch"),
             "fetches": fetches,
         }
