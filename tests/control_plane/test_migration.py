@@ -1,9 +1,11 @@
 """The migrations make what the models describe, up and down, once, whoever runs them."""
 
 import asyncio
+from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from control_plane.database import create_engine
@@ -30,6 +32,12 @@ async def test_the_migrations_make_exactly_the_tables_of_the_models(database: st
         assert len(await connection.run_sync(differences)) == 2, "a drift would be seen"
         await connection.rollback()
     await engine.dispose()
+
+
+def test_the_migrations_have_one_head() -> None:
+    """Two that were made side by side follow each other, or nobody can upgrade."""
+    folder = Path(__file__).parents[2] / "migrations"
+    assert ScriptDirectory(str(folder)).get_heads() == [head_revision()]
 
 
 async def test_up_down_and_up_again_leaves_nothing_behind(postgres: Postgres) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import os
 import sys
 import traceback
+import uuid
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -213,6 +214,26 @@ def rebuild_index(
     told(summary)
     if summary.differs:
         raise typer.Exit(3)
+
+
+@app.command(name="drill")
+def restore_drill(
+    samples: Annotated[int, typer.Option(min=1, max=1000, help="How many stored segments are drawn at random.")] = 20,
+    camera: Annotated[uuid.UUID | None, typer.Option(help="Only of this camera.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Only what was recorded from then on, in UTC.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, as the REST API has it.")] = False,
+) -> None:
+    """Fetch stored segments, drawn at random, and see that each can be restored: size, checksums, every packet.
+
+    What it finds is published: in the console, by the REST API, and as an event for each segment that failed. Ends
+    with 0 if all can be restored, else with 1; also with 1, and publishing nothing, if the store can't be asked.
+    """
+    from control_plane.drills.command import run, show
+
+    done = _run(run(_settings(), samples, camera, since.replace(tzinfo=UTC) if since else None))
+    show(done, as_json=as_json)
+    if done.failures:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from sqlalchemy import text
 
 from control_plane.answers import refusal_for
+from control_plane.drills.published import last_drill, share
 from control_plane.errors import Unavailable
 from control_plane.migration import current_revision, head_revision
 from control_plane.services import Services, Shared
@@ -34,7 +35,9 @@ async def ready(services: Shared) -> dict[str, str]:
             "run `control-plane migrate`.",
             retry_after_seconds=30,
         )
-    return {"status": "ready", "migration": revision}
+    async with services.sessions() as session:
+        drill = await last_drill(session)
+    return {"status": "ready", "migration": revision, "last_drill": share(drill) if drill else "none yet"}
 
 
 async def _ask(services: Services) -> str | None:

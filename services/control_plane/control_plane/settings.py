@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     """`gs://bucket` or `file:///folder`; empty: `data_dir`/bucket."""
     retention_days: Annotated[int, Field(ge=0, le=36_500)] = 0
     """Days after which footage in the store is deleted, of cameras without days of their own; 0: never."""
+    drill_samples: Annotated[int, Field(ge=0, le=1000)] = 20
+    """Stored segments that are fetched and read once a day, to see that they can be restored; 0: none."""
     gcp_credentials_path: Path | None = None
     public_url: str = ""
     """How recorders and browsers reach this service, for the `.env` snippet; empty: as the browser did."""

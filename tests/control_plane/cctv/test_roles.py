@@ -1,5 +1,6 @@
 """Every operation with every kind of key: who may, who may not, and who is nobody."""
 
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,12 +9,13 @@ from typing import Any, cast
 import httpx
 import pytest
 from sqlalchemy import text
+from uuid_utils.compat import uuid7
 
 from control_plane.cctv.app import create_app
 from control_plane.events import COMMAND_LINE
 from control_plane.fleet.clients import create_client
 from control_plane.fleet.sites import site_named
-from control_plane.models import Role
+from control_plane.models import Drill, Role
 from control_plane.security.api_keys import create_api_key, revoke_api_key
 from control_plane.services import Services
 from tests.control_plane.cctv.footage import Footage
@@ -49,6 +51,8 @@ OPERATIONS = [
     Operation("POST", "recordings/{recording}/release/", OPERATOR),
     Operation("GET", "fetches/", VIEWER),
     Operation("GET", "fetches/{fetch}/", VIEWER),
+    Operation("GET", "drills/", VIEWER),
+    Operation("GET", "drills/{drill}/", VIEWER),
     Operation("POST", "fetches/", OPERATOR, lambda a: interval(a["camera"]), 201),
     Operation("POST", "fetches/{fetch}/cancel/", OPERATOR),
     Operation("POST", "recordings/{recording}/fetch/", OPERATOR),
@@ -94,7 +98,27 @@ async def ids(admin: Script, services: Services) -> dict[str, Any]:
         "schedule": schedule,
     }
     (fetch,) = await admin.create("fetches/", interval(camera["id"]))
-    return {name: thing["id"] for name, thing in (made | {"fetch": fetch}).items()} | {"recording": str(recording.id)}
+    given = {"recording": str(recording.id), "drill": str(await a_drill(services))}
+    return {name: thing["id"] for name, thing in (made | {"fetch": fetch}).items()} | given
+
+
+async def a_drill(services: Services) -> uuid.UUID:
+    now = datetime.now(UTC)
+    done = Drill(
+        id=uuid7(),
+        began_at=now,
+        ended_at=now,
+        actor="control-plane",
+        asked=1,
+        sampled=1,
+        restorable=1,
+        size_bytes=1,
+        is_demuxed=True,
+        failures=[],
+    )
+    async with services.sessions.begin() as session:
+        session.add(done)
+    return done.id
 
 
 def test_the_table_has_every_operation_of_the_document(services: Services) -> None:
@@ -108,7 +132,7 @@ def test_the_table_has_every_operation_of_the_document(services: Services) -> No
         .format(
             **{
                 name: f"{{{field}}}"
-                for name, field in (named | {"recording": "recording_id", "fetch": "fetch_id"}).items()
+                for name, field in (named | {one: f"{one}_id" for one in ("recording", "fetch", "drill")}).items()
             }
         )
         for operation in OPERATIONS
@@ -154,7 +178,7 @@ async def _a_recorders_token(services: Services) -> str:
 async def test_nobody_gets_401_before_anything_is_read(operation: Operation, http: httpx.AsyncClient) -> None:
     # An id that is none and a body that is no JSON would be 422.
     path = operation.path.format_map(
-        dict.fromkeys(("site", "client", "camera", "schedule", "recording", "fetch"), "none")
+        dict.fromkeys(("site", "client", "camera", "schedule", "recording", "fetch", "drill"), "none")
         | dict.fromkeys(("empty_site", "empty_client", "empty_camera"), "none")
     )
     for headers in (

@@ -33,6 +33,7 @@ from control_plane.console.roles import Roles, may
 from control_plane.console.sessions import Authentication, SessionCookie, actor_of, csrf_token, operator_of
 from control_plane.console.tokens import TokenPages
 from control_plane.console.views.base import ConsoleView, show_problems
+from control_plane.console.views.drills import result as drill_result
 from control_plane.console.views.recordings import status as recording_status
 from control_plane.database import create_sessions
 from control_plane.errors import Conflict, Invalid, NotFound, RefusedError, Unavailable
@@ -75,7 +76,12 @@ class Console(Admin):
             ],
         )
         self.templates.env.globals.update(
-            csrf_token=csrf_token, display=display, signed_in=_signed_in, may=may, recording_status=recording_status
+            csrf_token=csrf_token,
+            display=display,
+            signed_in=_signed_in,
+            may=may,
+            recording_status=recording_status,
+            drill_result=drill_result,
         )
         self.admin.router.routes[:] = self._routes()
         self.admin.exception_handlers = {

@@ -14,6 +14,7 @@ from control_plane.console.contacts import OPEN, ToldProblem, cameras_now, one_o
 from control_plane.console.due import due_cameras
 from control_plane.console.gaps import Stretch, alarming
 from control_plane.console.uploads import at_risk
+from control_plane.drills.published import last_drill
 from control_plane.fleet.contact import ONLINE_WITHIN
 from control_plane.models import Camera, Client, ClientContact, Gap, Recording, Schedule, Site
 from control_plane.services import Services
@@ -34,6 +35,7 @@ async def dashboard(services: Services) -> dict[str, Any]:
             "silent": await _silent(session, now),
             "at_risk": await at_risk(session, now),
             "troubled": await _troubled(session, now),
+            "drill": await last_drill(session),
             "steps": await _first_steps(session),
             "cameras": await _cameras(session, now),
             "gaps": await _gaps(session, now),

@@ -14,9 +14,9 @@ from control_plane.services import Services
 log = structlog.get_logger()
 
 HEARTBEAT_SECONDS = 5.0
-GONE_AFTER_SECONDS = 20.0
-"""Three heartbeats may be lost. A worker that is only that slow would find its job run by another as well: therefore
-each job is safe to repeat."""
+GONE_AFTER_SECONDS = 30.0
+"""Five heartbeats may be lost, as on a machine that has too much to do. A worker that is slower still would find its
+job run by another as well: therefore each job is safe to repeat."""
 
 # A worker that could not write down that a job has ended (the database was away just then) goes on living without it.
 _LOST = text(f"""

@@ -2,6 +2,7 @@
 
 from control_plane.models.access import ApiKey, ClientToken, Operator, Role
 from control_plane.models.base import Base
+from control_plane.models.drills import Drill
 from control_plane.models.events import Event
 from control_plane.models.fleet import Camera, Client, ClientCamera, ClientContact, Schedule, Site
 from control_plane.models.footage import ChainHead, Gap, Recording, Segment, SegmentState, UploadSession
@@ -16,6 +17,7 @@ __all__ = [
     "ClientCamera",
     "ClientContact",
     "ClientToken",
+    "Drill",
     "Event",
     "Fetch",
     "FetchEnd",

@@ -65,7 +65,10 @@ def tail_of(root: Path, parts: list[str], tail_bytes: int) -> bytes | None:
 def piece_of(root: Path, parts: list[str], offset: int) -> bytes | None:
     """A piece of the file, empty at its end; opened for each, since nobody says when the last was wanted."""
     with _opened(root, parts) as file:
-        return None if file is None else os.pread(file, _CHUNK_BYTES, offset)
+        if file is not None:
+            return os.pread(file, _CHUNK_BYTES, offset)
+    _require_disk(root, parts)
+    return None
 
 
 def pages(root: Path, parts: Sequence[str] = ()) -> Iterator[Sequence[ListedObject]]:
@@ -88,9 +91,7 @@ def unlink(root: Path, parts: list[str]) -> None:
     """Delete the file, if it is there."""
     folder = _open_folder(root, parts[:-1])
     if folder is None:
-        if not (root / parts[0]).is_dir():
-            # An unmounted disk leaves an empty folder: what is on it is not gone.
-            raise StoreUnavailableError(f"the storage folder has no folder {parts[0]}: is its disk mounted?")
+        _require_disk(root, parts)
         return
     try:
         os.unlink(parts[-1], dir_fd=folder)
@@ -123,6 +124,12 @@ def _files(root: Path, parts: Sequence[str]) -> Iterator[ListedObject]:
 def _raise(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError):  # a folder that went meanwhile
         raise error
+
+
+def _require_disk(root: Path, parts: list[str]) -> None:
+    """An unmounted disk leaves an empty folder: what is on it is not gone."""
+    if not (root / parts[0]).is_dir():
+        raise StoreUnavailableError(f"the storage folder has no folder {parts[0]}: is its disk mounted?")
 
 
 @contextmanager
