@@ -7,7 +7,13 @@ import pytest_asyncio
 
 from tests.postgres import Postgres, postgres_server
 
-SOONEST = ("test_odd_streams.py", "test_trials.py")
+SOONEST = (
+    "test_odd_streams.py",
+    "test_trials.py",
+    "test_backlog.py",
+    "test_rare_keyframes.py",
+    "test_distributions.py",
+)
 """What takes long by itself, or shares what took long to make."""
 
 
