@@ -270,7 +270,7 @@ def test_in_a_pause_nearly_all_that_came_is_in_the_file(spool: Spool, tmp_path: 
     for count, written in begun:
         assert written.video == whole[: len(written.video)]
         waiting = whole[len(written.video) : count]
-        assert not waiting or waiting[-1].dts - waiting[0].dts < Fraction(4, 10), "too short for a fragment"
+        assert not waiting or waiting[-1].dts - waiting[0].dts < Fraction(2, 10), "too short for a fragment"
 
 
 def test_cut_off_anywhere_it_is_saved_up_to_the_last_whole_fragment(spool: Spool, tmp_path: Path) -> None:

@@ -212,6 +212,24 @@ async def test_a_camera_that_has_to_be_read_often_costs_the_others_no_rounds(poo
     assert all(later - earlier >= 0.4 for earlier, later in pairwise(seldom.arrivals))
 
 
+def test_a_connection_that_comes_in_the_middle_of_a_nap_is_read_at_once(pool: ThreadPoolExecutor) -> None:
+    reader = Reader(nap_seconds=3600)
+    first, second = Recipient(1), Recipient(1)
+    (gate, gates_end), (yard, yards_end) = connected(), connected()
+    with gate, gates_end, yard, yards_end:
+        gate.send(b"x")
+        line = Line(gates_end, first.receive, silence_seconds=3600, nap_seconds=3600)
+        assert carried(reader, pool, line).result(60) is None
+        idle = Line(gates_end, first.receive, silence_seconds=3600, nap_seconds=3600)
+        waiting = carried(reader, pool, idle)
+        yard.send(b"x")
+        line = Line(yards_end, second.receive, silence_seconds=3600, nap_seconds=0.01)
+        assert carried(reader, pool, line).result(60) is None
+        idle.interrupt()
+        assert waiting.result(60) is None
+    reader.close()
+
+
 async def test_what_was_taken_does_not_stay_in_memory_until_the_next_round(pool: ThreadPoolExecutor) -> None:
     reader = Reader(nap_seconds=60)
     camera, ours = connected()

@@ -110,6 +110,8 @@ class Reader:
         """Held while connections are read: they can't be closed meanwhile."""
         self._occupied = threading.Event()
         self._closed = threading.Event()
+        self._woken = threading.Event()
+        """A connection came, which may have to be read oftener than those that are there; or all is over."""
         self._rounds: queue.SimpleQueue[list[_Came] | None] = queue.SimpleQueue()
         self._read_bytes = self._taken_bytes = 0
         for name, work in (("reader", self._read), ("muxer", self._take)):
@@ -122,6 +124,7 @@ class Reader:
         with self._reading:
             self._lines.add(line)
             self._occupied.set()
+            self._woken.set()
         try:
             line.wait()
         finally:
@@ -134,6 +137,7 @@ class Reader:
         """End both threads, soon."""
         self._closed.set()
         self._occupied.set()
+        self._woken.set()
 
     def _read(self) -> None:
         while not self._closed.is_set():
@@ -163,7 +167,8 @@ class Reader:
             # A receive buffer that fills up within a nap would slow the camera down.
             nap = self._nap / 2 if is_pressed else self._nap * 1.1
             self._nap = max(_SHORTEST_NAP_SECONDS, min(nap, self._longest_nap))
-            self._closed.wait(min(self._nap, shortest))
+            self._woken.wait(min(self._nap, shortest))
+            self._woken.clear()
         self._rounds.put(None)
 
     def _read_line(self, line: Line, came: list[_Came]) -> bool:

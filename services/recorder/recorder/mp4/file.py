@@ -17,7 +17,7 @@ from recorder.mp4.head import Head, file_type
 from recorder.mp4.index import TrackIndex
 from recorder.samples import Bytes, Sample, pieces_of
 
-_SHORTEST_SECONDS = 0.4
+_SHORTEST_SECONDS = 0.2
 """Less isn't written in a pause: each fragment costs a flush of the disk. What a round of the reader brings is more."""
 _LONGEST_SECONDS = 0.75
 """Without a pause, as of what comes late all at once."""
