@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from bench.api.measure import GOALS, api
 from bench.backlog import backlog
 from bench.depacketizing import depacketizing
 from bench.ethernet import NoEthernetError
@@ -59,6 +60,7 @@ BENCHMARKS: dict[tuple[str, ...], Callable[[Path], Coroutine[Any, Any, list[Resu
         "upload.backlog.out_of_turn",
     ): backlog,
     ("upload.rate_limit", "upload.rate_limit.off"): rate_limit,
+    tuple(GOALS): api,
     ("storage.rebuild_index", "storage.rebuild_index.compared"): rebuild_index,
 }
 

@@ -21,6 +21,18 @@ log = structlog.get_logger()
 # Long enough for every request that is allowed to wait for the database.
 _GRACE_SECONDS = 15
 
+UVICORN: dict[str, Any] = {
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    # The application has its own, which trusts nobody unless told to.
+    "proxy_headers": False,
+    "timeout_keep_alive": 75,
+    # There are none here; uvicorn would advise in the log, for each caller who asks, to install them.
+    "ws": "none",
+}
+"""How uvicorn is set up, here and where it is measured what it can do at most."""
+
 
 class RunningService:
     """The control plane, answering."""
@@ -53,19 +65,7 @@ async def running_service(settings: Settings) -> AsyncIterator[RunningService]:
     with _listening_socket(settings) as listener:
         async with service_database(settings) as database_url, open_services(settings, database_url) as services:
             server = _Server(
-                uvicorn.Config(
-                    create_app(services),
-                    lifespan="on",
-                    log_config=None,
-                    access_log=False,
-                    server_header=False,
-                    # The application has its own, which trusts nobody unless told to.
-                    proxy_headers=False,
-                    timeout_graceful_shutdown=_GRACE_SECONDS,
-                    timeout_keep_alive=75,
-                    # There are none here; uvicorn would advise in the log, for each caller who asks, to install them.
-                    ws="none",
-                )
+                uvicorn.Config(create_app(services), lifespan="on", timeout_graceful_shutdown=_GRACE_SECONDS, **UVICORN)
             )
             running = RunningService(services, server, listener.getsockname()[1])
             serving = asyncio.create_task(server.run_on(listener), name="uvicorn")

@@ -1,0 +1,1 @@
+"""What the control plane's busiest calls cost, beside a bare server that does the least for the same answers."""
