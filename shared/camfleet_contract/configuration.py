@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, ModelWrapValidatorHandler, PrivateAttr, 
 from pydantic.config import JsonDict
 
 from camfleet_contract.cameras import CAMERA_EXAMPLE, Camera, RecordedStream, RtspTransport
+from camfleet_contract.commands import COMMAND_EXAMPLE, Command
 from camfleet_contract.messages import Message, Name, Utc
 from camfleet_contract.schedules import ScheduleRule
 from camfleet_contract.uploading import UPLOADING_EXAMPLE, Uploading
@@ -90,9 +91,9 @@ class Storage(Message):
 class RecorderConfig(Message):
     """The answer to `GET config`.
 
-    A camera or schedule that this version can't read is set aside (`unreadable`), and so is `uploading`: what a newer
-    control plane wrote, or what is broken, must not stop the recording of all the others. Who caches the document
-    caches it as received.
+    A camera, schedule or command that this version can't read is set aside (`unreadable`), and so is `uploading`: what
+    a newer control plane wrote, or what is broken, must not stop the recording of all the others. Who caches the
+    document caches it as received.
     """
 
     model_config = ConfigDict(
@@ -109,6 +110,7 @@ class RecorderConfig(Message):
                     "segment_seconds": 60,
                     "held_recordings": ["0198f0c4-8a00-7b3c-9f10-6d2b8e4a1c55"],
                     "uploading": UPLOADING_EXAMPLE,
+                    "commands": [COMMAND_EXAMPLE],
                 }
             ]
         }
@@ -131,6 +133,9 @@ class RecorderConfig(Message):
     knows no holds: then those that the recorder knows stay."""
     uploading: Uploading | None = None
     """null from a control plane that knows none: then the recorder's own settings count alone."""
+    commands: list[Command] = []
+    """What is asked of the recorder now, in the order it was asked; to be taken from an answer only, never from a
+    cache."""
 
     _unreadable: tuple[str, ...] = PrivateAttr(default=())
 
@@ -147,15 +152,22 @@ class RecorderConfig(Message):
         cameras, unreadable_cameras = _read_each("camera", ConfiguredCamera, data.get("cameras"))
         schedules, unreadable_schedules = _read_each("schedule", Schedule, data.get("schedules"))
         uploading, unreadable_uploading = _read_each("uploading", Uploading, [data.get("uploading") or {}])
+        commands, unreadable_commands = _read_each("command", Command, data.get("commands"))
         config = handler(
             {
                 **data,
                 "cameras": cameras,
                 "schedules": schedules,
                 "uploading": uploading[0] if uploading and data.get("uploading") is not None else None,
+                "commands": commands,
             }
         )
-        config._unreadable = (*unreadable_cameras, *unreadable_schedules, *unreadable_uploading)  # noqa: SLF001 - cls is its own class
+        config._unreadable = (  # noqa: SLF001 - cls is its own class
+            *unreadable_cameras,
+            *unreadable_schedules,
+            *unreadable_uploading,
+            *unreadable_commands,
+        )
         return config
 
 

@@ -12,6 +12,15 @@ from pydantic import TypeAdapter, ValidationError
 import camfleet_contract
 from camfleet_contract.cameras import Camera
 from camfleet_contract.chains import ChainHead
+from camfleet_contract.commands import (
+    CameraTested,
+    Command,
+    CommandReceived,
+    CommandResult,
+    Outcome,
+    Recorded,
+    Snapshot,
+)
 from camfleet_contract.configuration import ConfiguredCamera, RecorderConfig, Schedule, Storage
 from camfleet_contract.descriptions import SegmentDescription
 from camfleet_contract.events import Event, EventReport, EventsAnswer, EventVerdict
@@ -84,6 +93,13 @@ REQUIRED: dict[type[Message], set[str]] = {
     EventReport: {"events"},
     EventVerdict: {"id", "verdict"},
     EventsAnswer: {"events"},
+    Command: {"id", "kind", "expires_at"},
+    CommandResult: {"state"},
+    CommandReceived: {"id", "state"},
+    Outcome: set(),
+    CameraTested: {"codec"},
+    Snapshot: {"jpeg", "width", "height", "taken_at"},
+    Recorded: set(),
 }  # fmt: skip
 
 MESSAGES = sorted(REQUIRED, key=lambda message: message.__name__)
@@ -173,6 +189,8 @@ TEXTS = [
     (SegmentOffer, "previous_sha256"), (SegmentOffer, "link_sha256"), (ChainHead, "sha256"), (ChainHead, "link_sha256"),
     (SegmentDescription, "codec"), (SegmentDescription, "recording_name"), (SegmentDescription, "previous_sha256"),
     (SegmentDescription, "previous_link_sha256"), (Gap, "detail"),
+    (Command, "token"), (CommandResult, "detail"), (CameraTested, "codec"), (CameraTested, "audio"),
+    (CameraTested, "transport"),
 ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from camfleet_contract.commands import CommandKind, CommandResult, CommandState
 from camfleet_contract.configuration import RecorderConfig, Schedule
 from camfleet_contract.events import EventReport
 from camfleet_contract.gaps import GapCause, GapReport
@@ -30,6 +31,7 @@ EXAMPLES: dict[str, Any] = {
     "POST /segments/offer": OfferBatch,
     "POST /gaps": GapReport,
     "POST /events": EventReport,
+    "POST /commands/{command_id}/result": CommandResult,
 }
 
 
@@ -68,6 +70,8 @@ def test_its_examples_can_be_read(call: str) -> None:
         ("POST /segments/offer", Verdict),
         ("POST /segments/offer", RefusalCode),
         ("POST /gaps", GapCause),
+        ("POST /commands/{command_id}/result", CommandKind),
+        ("POST /commands/{command_id}/result", CommandState),
     ],
 )
 def test_every_value_that_a_client_meets_is_named(call: str, names: type[StrEnum]) -> None:

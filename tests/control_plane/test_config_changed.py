@@ -21,6 +21,8 @@ FLEET = """
         ('{north}', '{yard}'), ('{south}', '{gate}');
     INSERT INTO schedules (id, camera_id, name, schedule_type, start_time, end_time)
         VALUES ('{night}', '{yard}', 'Night', 'daily', '22:00', '06:00');
+    INSERT INTO commands (id, client_id, kind, asked_by, expires_at)
+        VALUES ('{tonight}', '{south}', 'restart', 'operator:maria', now());
     INSERT INTO recordings (id, client_id, camera_id, name, status, started_at)
         VALUES ('{tonight}', '{north}', '{yard}', 'Night', 'recording', now());
 """
@@ -79,6 +81,14 @@ async def change(database: str) -> AsyncIterator[Change]:
         ("UPDATE clients SET is_active = false WHERE id = '{far}'", {"far"}),
         ("UPDATE clients SET site_id = '{rome}' WHERE id = '{south}'", {"south"}),
         ("DELETE FROM clients WHERE id = '{far}'", {"far"}),
+        (
+            """INSERT INTO commands (id, client_id, kind, asked_by, expires_at)
+            VALUES (gen_random_uuid(), '{far}', 'restart', 'operator:maria', now())""",
+            {"far"},
+        ),
+        ("UPDATE commands SET accepted_at = now()", {"south"}),
+        ("UPDATE commands SET ended_at = now(), ended_as = 'done'", {"south"}),
+        ("UPDATE commands SET image_encrypted = NULL, detail = 'seen'", set()),
         ("UPDATE recordings SET held_at = now()", {"north"}),
         ("UPDATE recordings SET held_at = NULL", set()),
         ("UPDATE recordings SET status = 'completed', frames_recorded = 9", set()),

@@ -25,6 +25,7 @@ CALLS = [
     ("POST", "recordings/status"),
     ("POST", "segments/offer"),
     ("POST", "gaps"),
+    ("POST", "commands/01936f3e-8a11-7b02-8d11-52c6e1f0a902/result"),
 ]
 """Every call that needs a token."""
 

@@ -13,8 +13,9 @@ import pytest
 from tests.control_plane.local_client.sites import API, CALLS, Place, Recorder
 from tests.control_plane.local_client.statements import counted_statements
 
-BODIES = ["heartbeat", "recordings/status", "segments/offer", "gaps", "events"]
 SOME_ID = "01936f3e-8a11-7b02-8d11-52c6e1f0a902"
+RESULT = f"commands/{SOME_ID}/result"
+BODIES = ["heartbeat", "recordings/status", "segments/offer", "gaps", "events", RESULT]
 JSON = {"Content-Type": "application/json"}
 REFUSED = {"detail": "this token is unknown, revoked or expired"}
 

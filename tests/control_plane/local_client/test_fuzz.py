@@ -25,7 +25,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-OPERATIONS = 10
+OPERATIONS = 11
 EXAMPLES_EACH = 40
 """Of valid and of invalid input, with a token; a fourth of that without."""
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from camfleet_contract.uploading import FASTEST_KBIT, MOST_HOURS, SLOWEST_KBIT, UploadHours
+from control_plane.commands.results import end_deliveries
 from control_plane.errors import Conflict, Invalid, NotFound
 from control_plane.events import Actor, difference, record_event
 from control_plane.fleet.fields import Fields, FleetName
@@ -92,7 +93,7 @@ async def create_client(
     session.add(client)
     await session.flush()
     await _assign(session, client.id, cameras)
-    token = _add_token(session, client.id)
+    token, _ = add_token(session, client.id)
     detail = new.everything() | {"token_prefix": token.prefix}
     record_event(session, "client", client.id, "client.created", actor, detail)
     await session.flush()
@@ -179,7 +180,7 @@ async def rotate_token(
         )
         .values(expires_at=ends)
     )
-    token = _add_token(session, client.id)
+    token, _ = add_token(session, client.id)
     detail = {"token_prefix": token.prefix, "earlier_tokens_expire_at": ends}
     record_event(session, "client", client.id, "client.token_rotated", actor, detail)
     await session.flush()
@@ -200,13 +201,16 @@ async def revoke_tokens(session: AsyncSession, client: Client, *, now: datetime,
     )
     prefixes = list(revoked)
     record_event(session, "client", client.id, "client.tokens_revoked", actor, {"token_prefixes": prefixes})
+    await end_deliveries(session, client.id, actor, now)
     return len(prefixes)
 
 
-def _add_token(session: AsyncSession, client_id: uuid.UUID) -> NewToken:
+def add_token(session: AsyncSession, client_id: uuid.UUID) -> tuple[NewToken, ClientToken]:
+    """One more token of the client, with the row that is kept of it."""
     token = new_client_token()
-    session.add(ClientToken(client_id=client_id, prefix=token.prefix, token_sha256=token.sha256))
-    return token
+    row = ClientToken(client_id=client_id, prefix=token.prefix, token_sha256=token.sha256)
+    session.add(row)
+    return token, row
 
 
 async def _check_site(session: AsyncSession, site_id: uuid.UUID) -> None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 import structlog
 from procrastinate import App, RetryStrategy
 
+from control_plane.jobs.commands import settle_commands
 from control_plane.jobs.drills import drill_daily
 from control_plane.jobs.offline import detect_offline
 from control_plane.jobs.queue import create_queue
@@ -42,6 +43,7 @@ PERIODIC = (
     PeriodicJob(UPKEEP, "7 * * * *", timedelta(minutes=5), keep_up),
     PeriodicJob("retention", "* * * * *", timedelta(minutes=5), plan_retention),
     PeriodicJob("offline", "* * * * *", timedelta(minutes=1), detect_offline),
+    PeriodicJob("commands", "* * * * *", timedelta(minutes=1), settle_commands),
     PeriodicJob("object_holds", "* * * * *", timedelta(minutes=10), settle_object_holds),
     # Each hour it is asked whether the day's is due: so what could not be done at night is done as soon as it can.
     PeriodicJob("drill", "41 * * * *", timedelta(minutes=30), drill_daily),

@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from control_plane import docs_pages
 from control_plane.answers import install_error_handlers
-from control_plane.local_client import documents, health, heartbeats, reports
+from control_plane.local_client import commands, documents, health, heartbeats, reports
 from control_plane.local_client.version import TITLE, VERSION
 from control_plane.services import Services
 
@@ -27,7 +27,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     install_error_handlers(app)
-    for feature in (health, documents, heartbeats, reports):
+    for feature in (health, documents, heartbeats, reports, commands):
         app.include_router(feature.router)
     docs_pages.attach(app)
     return app

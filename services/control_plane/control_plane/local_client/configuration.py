@@ -14,9 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from camfleet_contract.cameras import Camera, RecordingMode
+from camfleet_contract.commands import Command
 from camfleet_contract.configuration import ConfiguredCamera, RecorderConfig, Schedule, Storage, StorageMode
 from camfleet_contract.uploading import Fetch, Uploading, read_hours
 from control_plane import models
+from control_plane.commands.telling import as_told, open_commands
 from control_plane.errors import Unauthorized, Unavailable
 from control_plane.fleet.cameras import camera_stream_url, camera_sub_stream_url, secret_columns
 from control_plane.recordings.fetches import open_fetches
@@ -33,6 +35,7 @@ _Row = tuple[
     models.Camera | None,
     models.Schedule | None,
     list[uuid.UUID] | None,
+    list[dict[str, object]] | None,
     list[dict[str, object]] | None,
 ]
 
@@ -51,6 +54,7 @@ class Assigned:
     schedules: list[Schedule]
     held_recordings: list[uuid.UUID]
     uploading: Uploading
+    commands: list[Command]
 
     def cameras_json(self) -> bytes:
         """The body of `GET cameras`: what predecessor clients know of a camera, and nothing else."""
@@ -73,6 +77,7 @@ class Assigned:
             storage=Storage(mode=mode, url=store.url),
             held_recordings=self.held_recordings,
             uploading=self.uploading,
+            commands=self.commands,
         )
         revision = hashlib.sha256(document.model_dump_json().encode()).hexdigest()
         return document.model_copy(update={"revision": revision})
@@ -102,6 +107,7 @@ async def read_assigned(session: AsyncSession, secrets: SecretBox, client_id: uu
             # In the first row only: a thousand rows times a thousand ids would be megabytes.
             case((func.row_number().over() == 1, held_recordings(client_id))),
             case((func.row_number().over() == 1, open_fetches(client_id))),
+            case((func.row_number().over() == 1, open_commands(client_id))),
         )
         .join(models.Site, models.Site.id == models.Client.site_id)
         .outerjoin(models.ClientCamera, models.ClientCamera.client_id == models.Client.id)
@@ -124,7 +130,7 @@ async def read_assigned(session: AsyncSession, secrets: SecretBox, client_id: uu
         raise Unauthorized("this client was deleted or deactivated")
     cameras: dict[uuid.UUID, tuple[models.Camera, ConfiguredCamera]] = {}
     schedules: list[tuple[models.Schedule, Schedule]] = []
-    for number, (_, _, zone, camera, schedule, _, _) in enumerate(rows):
+    for number, (_, _, zone, camera, schedule, *_) in enumerate(rows):
         if camera is None:
             continue
         if number % 100 == 0:
@@ -141,6 +147,7 @@ async def read_assigned(session: AsyncSession, secrets: SecretBox, client_id: uu
         schedules=[shown for _, shown in sorted(schedules, key=_age, reverse=True)],
         held_recordings=next((sorted(row[5]) for row in rows if row[5] is not None), []),
         uploading=_as_uploading(rows[0][0], next((row[6] for row in rows if row[6] is not None), [])),
+        commands=as_told(next((row[7] for row in rows if row[7] is not None), []), secrets),
     )
 
 

@@ -2,6 +2,7 @@
 
 from control_plane.models.access import ApiKey, ClientToken, Operator, Role
 from control_plane.models.base import Base
+from control_plane.models.commands import Command
 from control_plane.models.drills import Drill
 from control_plane.models.events import Event
 from control_plane.models.fleet import Camera, Client, ClientCamera, ClientContact, Schedule, Site
@@ -17,6 +18,7 @@ __all__ = [
     "ClientCamera",
     "ClientContact",
     "ClientToken",
+    "Command",
     "Drill",
     "Event",
     "Fetch",

@@ -1,0 +1,1 @@
+"""Commands to recorders: asked, told, answered, forgotten."""
