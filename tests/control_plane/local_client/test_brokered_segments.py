@@ -99,6 +99,27 @@ async def test_what_was_uploaded_without_being_noted_is_stored_at_once(
     assert (await place.row("SELECT state FROM segments"))["state"] == "stored"
 
 
+async def test_what_was_uploaded_and_whose_session_is_forgotten_is_stored_all_the_same(
+    footage: Footage, place: Place, gcs: Gcs
+) -> None:
+    offer = footage.offer(uploaded=False)
+    (wanted,) = await footage.answers(offer)
+    await send(wanted["upload"]["uri"], footage.content(0))
+    await place.rows("DELETE FROM upload_sessions")
+    await place.rows("DELETE FROM segments")
+    assert await footage.verdicts(offer) == ["stored"]
+    assert (await place.row("SELECT state FROM segments"))["state"] == "stored"
+    assert gcs.opened == 1
+
+
+async def test_a_name_that_is_taken_by_other_bytes_is_told_and_left_alone(footage: Footage, gcs: Gcs) -> None:
+    offer, other = footage.offer(), footage.content(1)
+    name = str(offer["object_name"])
+    gcs._store(name, other, footage.offer(1)["crc32c"], {"name": name, "contentType": "video/mp4"})
+    assert await footage.verdicts(offer | {"object_name": None, "generation": None}) == ["checksum_mismatch"]
+    assert gcs.bodies[name] == other
+
+
 async def test_an_upload_that_was_only_claimed_is_not_stored(footage: Footage) -> None:
     offer = footage.offer(uploaded=False)
     (wanted,) = await footage.answers(offer)

@@ -26,7 +26,14 @@ from control_plane.recordings.offer_outcomes import (
 )
 from control_plane.recordings.offer_rows import Known, read_known, write_outcomes
 from control_plane.security.secrets import SecretBox, SecretUnreadableError
-from control_plane.stores import NewUpload, OpenedUpload, Store, StoreUnavailableError, UploadsNotBrokeredError
+from control_plane.stores import (
+    NameTakenError,
+    NewUpload,
+    OpenedUpload,
+    Store,
+    StoreUnavailableError,
+    UploadsNotBrokeredError,
+)
 
 # A recorder waits for its answer: what was not begun by then, it is told to offer again.
 BEGIN_WITHIN_SECONDS = 10.0
@@ -139,8 +146,24 @@ async def _decided_by_store(
             if is_usable and (uri := _decrypted(desk.secrets, upload.uri_encrypted)):
                 return wanted(offer, OpenedUpload(uri, upload.expires_at), is_new=False)
         return wanted(offer, await desk.store.open_upload(_new_upload(client_id, offer), now), is_new=True)
+    except NameTakenError:
+        return await _compared_with_what_is_there(desk, offer)
     except (StoreUnavailableError, UploadsNotBrokeredError) as error:
         return refused(offer, RefusalCode.STORE_UNAVAILABLE, str(error))
+
+
+async def _compared_with_what_is_there(desk: Desk, offer: SegmentOffer) -> Outcome:
+    """It was uploaded, and its session is forgotten since: by an older database that was put back, or after its week.
+
+    What has other bytes is left alone, as whoever put it there is not known.
+    """
+    try:
+        found = await desk.store.look_up(name_of(offer))
+    except StoreUnavailableError as error:
+        return refused(offer, RefusalCode.STORE_UNAVAILABLE, str(error))
+    if found is None:
+        return refused(offer, RefusalCode.STORE_UNAVAILABLE, "the object's name was taken a moment ago: offer again")
+    return compared(offer, found)
 
 
 def _new_upload(client_id: uuid.UUID, offer: SegmentOffer) -> NewUpload:

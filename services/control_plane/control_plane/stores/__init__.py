@@ -3,6 +3,7 @@
 from control_plane.stores.interface import (
     Examined,
     ListedObject,
+    NameTakenError,
     NewUpload,
     NoSuchObjectError,
     OpenedUpload,
@@ -17,6 +18,7 @@ from control_plane.stores.opening import open_store
 __all__ = [
     "Examined",
     "ListedObject",
+    "NameTakenError",
     "NewUpload",
     "NoSuchObjectError",
     "OpenedUpload",

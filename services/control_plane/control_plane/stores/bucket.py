@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field
 from control_plane.stores.interface import (
     Examined,
     ListedObject,
+    NameTakenError,
     NewUpload,
     NoSuchObjectError,
     OpenedUpload,
@@ -219,6 +220,8 @@ class BucketStore:
                 )
         except (httpx.HTTPError, aiohttp.ClientError, TimeoutError, OSError) as error:
             raise StoreUnavailableError(f"{self.url} can't be reached: {type(error).__name__}") from None
+        if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+            raise NameTakenError(upload.object_name)
         uri = response.headers.get("Location")
         if not response.is_success or not uri:
             raise StoreUnavailableError(f"{self.url} answered {response.status_code} when asked for an upload")

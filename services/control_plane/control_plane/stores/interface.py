@@ -15,6 +15,10 @@ class NoSuchObjectError(Exception):
     """There is no object with this name."""
 
 
+class NameTakenError(Exception):
+    """There is an object with this name already, and none is ever replaced."""
+
+
 class UploadsNotBrokeredError(Exception):
     """This store has no upload sessions to hand out: whoever uploads needs access of their own."""
 
@@ -119,7 +123,7 @@ class Store(Protocol):
     async def open_upload(self, upload: NewUpload, now: datetime) -> OpenedUpload:
         """Open a resumable upload that creates the object and never replaces one.
 
-        Raise UploadsNotBrokeredError where the store has no such thing.
+        Raise NameTakenError where there is one, UploadsNotBrokeredError where the store has no such thing.
         """
 
     async def delete(self, object_name: str, generation: int) -> Removal:
