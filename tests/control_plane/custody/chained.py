@@ -14,6 +14,7 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from camfleet_contract.chains import ChainHead as Told
+from camfleet_contract.descriptions import SegmentDescription
 from camfleet_contract.recordings import RecordingStatus
 from camfleet_contract.segments import object_name
 from control_plane.custody.findings import Finding, Tally
@@ -21,11 +22,13 @@ from control_plane.custody.rows import link_of
 from control_plane.custody.verification import verify
 from control_plane.models import Camera, Client, Gap, Recording, Segment, SegmentState, Site
 from control_plane.recordings.chain_heads import keep_heads
+from control_plane.recordings.retention import delete_old_footage
 from control_plane.services import Services
 from tests.recorder.gcs import Gcs
 
 START = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+KEPT_DAYS = 30
 
 
 @dataclass
@@ -46,15 +49,23 @@ class Scene:
         for _ in range(count):
             segment = self._sealed(**more)
             if segment.state is SegmentState.STORED:
-                self.put(segment, content(segment.sequence or 0))
+                box = self.box(segment) if more.get("boxed") else b""
+                self.put(segment, content(segment.sequence or 0) + box)
             rows.append(segment)
         async with self.services.sessions.begin() as session:
             session.add_all(rows)
 
-    def _sealed(self, state: SegmentState = SegmentState.STORED, codec: str = "h264") -> Segment:
+    def _sealed(
+        self,
+        state: SegmentState = SegmentState.STORED,
+        codec: str = "h264",
+        *,
+        start: datetime | None = None,
+        boxed: bool = False,
+    ) -> Segment:
         last = self.segments[-1] if self.segments else None
         sequence = last.sequence + 1 if last and last.sequence else 1
-        start, data, id_ = START + sequence * MINUTE, content(sequence), uuid7()
+        start, data, id_ = start or START + sequence * MINUTE, content(sequence), uuid7()
         segment = Segment(
             id=id_,
             recording_id=self.recording_id,
@@ -64,9 +75,6 @@ class Scene:
             ended_at=start + MINUTE,
             state=state,
             stored_at=start + 2 * MINUTE,
-            size_bytes=len(data),
-            crc32c=crc32c(data),
-            sha256=hashlib.sha256(data).hexdigest(),
             previous_sha256=last.sha256 if last else None,
             codec=codec,
             packets=1500,
@@ -76,9 +84,29 @@ class Scene:
             chain_id=self.chain_id,
             sequence=sequence,
         )
-        segment.link_sha256 = link_of(segment).sha256_after(last.link_sha256 if last else None)
         self.segments.append(segment)
+        describe(segment, data + self.box(segment) if boxed else data)
+        segment.link_sha256 = link_of(segment).sha256_after(last.link_sha256 if last else None)
         return segment
+
+    def box(self, segment: Segment) -> bytes:
+        """What a recorder writes at the end of its file."""
+        before = self.number(segment.sequence - 1) if segment.sequence and segment.sequence > 1 else None
+        return SegmentDescription(
+            segment_id=segment.id,
+            recording_id=segment.recording_id,
+            camera_id=segment.camera_id,
+            client_id=segment.client_id,
+            recorder_id=segment.chain_id,
+            start=segment.started_at,
+            end=segment.ended_at,
+            clock_error_seconds=segment.clock_error_seconds,
+            codec=segment.codec,
+            packets=segment.packets,
+            sequence=segment.sequence,
+            previous_link_sha256=before.link_sha256 if before else None,
+            previous_sha256=segment.previous_sha256,
+        ).box()
 
     async def told(self, waiting_from: int | None = None, given_up: int = 0, now: datetime = START) -> None:
         """A heartbeat."""
@@ -142,6 +170,17 @@ class Scene:
         await self.sql("DELETE FROM segments WHERE id = :id", id=segment.id)
         self.remove(segment)
 
+    async def kept_to_retention(self, cutoff: datetime) -> datetime:
+        """What the control plane does when KEPT_DAYS have passed since `cutoff`; that moment."""
+        now = cutoff + timedelta(days=KEPT_DAYS)
+        if self.gcs:
+            self.gcs.permissions.append("storage.objects.delete")
+        deleted = await delete_old_footage(self.services.sessions, self.services.store, self.camera_id, KEPT_DAYS, now)
+        assert deleted.segments, "or there is nothing to be seen"
+        # The database has a clock of its own.
+        await self.sql("UPDATE events SET occurred_at = :now WHERE kind = 'camera.footage_deleted'", now=now)
+        return now
+
     async def gap(self, start: datetime, cause: str) -> None:
         gap = Gap(
             camera_id=self.camera_id,
@@ -158,11 +197,16 @@ class Scene:
     # -- and whether it shows
 
     async def findings(
-        self, start: datetime = START, end: datetime = START + timedelta(days=1), *, with_bytes: bool = False
+        self,
+        start: datetime = START,
+        end: datetime = START + timedelta(days=1),
+        *,
+        now: datetime = START + timedelta(days=1),
+        with_bytes: bool = False,
     ) -> list[Finding]:
-        tally = Tally()
+        services, tally = self.services, Tally()
         found = verify(
-            self.services.sessions, self.services.store, self.camera_id, start, end, tally, with_bytes=with_bytes
+            services.sessions, services.store, self.camera_id, start, end, tally, now=now, with_bytes=with_bytes
         )
         return [finding async for finding in found]
 
@@ -170,6 +214,12 @@ class Scene:
         """Kind and number of each."""
         found = await self.findings(with_bytes=with_bytes)
         return [(finding.kind.value, finding.sequence) for finding in found if finding.is_problem]
+
+
+def describe(segment: Segment, data: bytes) -> None:
+    """The row says that these are its bytes."""
+    segment.size_bytes, segment.crc32c = len(data), crc32c(data)
+    segment.sha256 = hashlib.sha256(data).hexdigest()
 
 
 def content(sequence: int) -> bytes:

@@ -37,7 +37,13 @@ async def run_verify(
         tally = Tally()
         try:
             async for finding in verify(
-                services.sessions, services.store, camera_id, *period, tally, with_bytes=with_bytes
+                services.sessions,
+                services.store,
+                camera_id,
+                *period,
+                tally,
+                now=datetime.now(UTC),
+                with_bytes=with_bytes,
             ):
                 tell(json.dumps(finding.document()) if as_json else str(finding))
         except StoreUnavailableError as error:

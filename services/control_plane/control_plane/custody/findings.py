@@ -22,15 +22,19 @@ class Kind(StrEnum):
     """The same size and CRC32C, but written anew since."""
     OBJECT_INSERTED = "object_inserted"
     """An object that no row knows."""
+    DELETION_UNEXPLAINED = "deletion_unexplained"
+    """A row says that its object was deleted, and nobody who may delete has told so, or could have."""
     HEAD_DIFFERS = "head_differs"
     """The recorder told something else of its chain at the time."""
     WAITING = "waiting"
+    UNCONFIRMED = "unconfirmed"
+    """It lies behind the end of the chain that its recorder told last."""
     DELETED = "deleted"
     GIVEN_UP = "given_up"
     NOT_CHAINED = "not_chained"
 
 
-NOTES = {Kind.WAITING, Kind.DELETED, Kind.GIVEN_UP, Kind.NOT_CHAINED}
+NOTES = {Kind.WAITING, Kind.UNCONFIRMED, Kind.DELETED, Kind.GIVEN_UP, Kind.NOT_CHAINED}
 """What is as it should be, and worth saying."""
 
 

@@ -2,12 +2,15 @@
 
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from control_plane.custody.findings import Finding, Kind
+from control_plane.custody.objects import Objects
 from control_plane.custody.rows import CameraRows, Chain, link_of
 from control_plane.models import ChainHead, Segment, SegmentState
 
+_UNDER_WAY = timedelta(minutes=5)
+"""What a recorder seals and has stored meanwhile may not be in a heartbeat that comes later; and clocks differ."""
 _MOST_NAMED = 1000
 """Of the numbers of one hole; a hole of millions is told by its ends."""
 
@@ -15,9 +18,11 @@ _MOST_NAMED = 1000
 class Walk:
     """One pass over a chain: give it each row in order, then ask for what is missing at the end."""
 
-    def __init__(self, rows: CameraRows, chain: Chain) -> None:
+    def __init__(self, rows: CameraRows, objects: Objects, chain: Chain, now: datetime) -> None:
         self._rows = rows
+        self._objects = objects
         self._chain = chain
+        self._now = now
         self._waiting_from = chain.head.waiting_from if chain.head else 0
         self._given_up = chain.head.given_up if chain.head else 0
         self._told: dict[int, list[ChainHead]] = {}
@@ -31,8 +36,8 @@ class Walk:
         self._explained = 0
         """How many of those that the recorder gave up were passed."""
 
-    async def next(self, segment: Segment) -> AsyncIterator[Finding]:
-        """What there is to say of this row and of what is missing before it."""
+    async def next(self, segment: Segment, *, is_in_period: bool) -> AsyncIterator[Finding]:
+        """What there is to say of this row and of what is missing before it. Raises StoreUnavailableError."""
         last, sequence = self._last, segment.sequence or 0
         if last is not None and sequence == last.sequence:
             yield self._twice(last, segment)
@@ -42,10 +47,14 @@ class Walk:
             yield finding
         follows = last is not None and last.sequence == sequence - 1
         findings = list(self._altered(segment, last if follows else None))
+        if is_in_period and not follows and sequence > 1:
+            findings += await self._altered_after_a_hole(segment)
         for finding in findings:
             yield finding
+        if (beyond := self._beyond_the_head(segment)) is not None:
+            yield beyond
         self._link_before_last = last.link_sha256 if last is not None and follows else None
-        self._last, self._is_last_sound = segment, not findings
+        self._last, self._is_last_sound = segment, not any(finding.is_problem for finding in findings)
 
     async def end(self) -> AsyncIterator[Finding]:
         """What is missing at the end, and in the whole chain."""
@@ -106,6 +115,42 @@ class Walk:
                 text = "its row says that it is not stored, its recorder was told that it is"
                 found.append(self._about(Kind.ROW_ALTERED, text, segment))
         return found
+
+    async def _altered_after_a_hole(self, segment: Segment) -> Sequence[Finding]:
+        """The link before has no row, but the segment's file names it.
+
+        What the file says proves nothing by itself; but nobody finds a link before it from which another row, or
+        another file, leads to the link hash that the next row follows.
+        """
+        if segment.state is not SegmentState.STORED:
+            return []
+        box = await self._objects.told_before(segment)
+        if box is None or box.previous_link_sha256 is None:
+            text = (
+                "the one before it has no row, and its file names no link before it: only its bytes could be compared"
+            )
+            return [self._about(Kind.NOT_CHAINED, text, segment)]
+        if link_of(segment).sha256_after(box.previous_link_sha256) == segment.link_sha256:
+            return []
+        text = (
+            "its row was altered: its link hash is not that of what the row says after the link that its file names, "
+            f"{box.previous_link_sha256}"
+        )
+        return [self._about(Kind.ROW_ALTERED, text, segment)]
+
+    def _beyond_the_head(self, segment: Segment) -> Finding | None:
+        """A recorder tells of each segment that it seals, sooner or later than it is stored."""
+        head = self._chain.head
+        at = segment.stored_at or segment.offered_at
+        if head is None or (segment.sequence or 0) <= head.sequence:
+            return None
+        end = f"at {_shown(head.seen_at)} its recorder told that the chain ends with #{head.sequence}"
+        if at < head.seen_at - _UNDER_WAY:
+            return self._about(Kind.SEGMENT_INSERTED, f"it is there since {_shown(at)}, and {end}", segment)
+        if at < self._now - _UNDER_WAY:
+            text = f"never confirmed by its recorder: it is there since {_shown(at)}; {end}, and nothing since"
+            return self._about(Kind.UNCONFIRMED, text, segment)
+        return None
 
     def _twice(self, last: Segment, segment: Segment) -> Finding:
         """Which of two under one number is the recorder's shows by the link."""

@@ -6,7 +6,9 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
+from camfleet_contract.descriptions import MOST_BOX_BYTES, SegmentDescription
 from camfleet_contract.segments import object_name
+from control_plane.custody.deletions import Deletion, doubt
 from control_plane.custody.findings import Finding, Kind, Tally
 from control_plane.custody.rows import CameraRows
 from control_plane.models import Segment, SegmentState
@@ -28,10 +30,12 @@ class Objects:
     async def compared(self, segments: Sequence[Segment]) -> Sequence[Finding]:
         """What differs; raises StoreUnavailableError."""
         turns = asyncio.Semaphore(_AT_ONCE)
+        deleted = [segment for segment in segments if segment.state is SegmentState.DELETED]
+        deletions = await self._rows.deletions(deleted)
 
         async def one(segment: Segment) -> Finding | None:
             async with turns:
-                return await self._compared(segment)
+                return await self._compared(segment, deletions)
 
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -41,6 +45,12 @@ class Objects:
                 raise away.exceptions[0] from None  # away for one is away for all
             raise
         return [finding for task in comparing if (finding := task.result())]
+
+    async def told_before(self, segment: Segment) -> SegmentDescription | None:
+        """What the segment's own file says of itself, and so of the link before it. Raises StoreUnavailableError."""
+        tail = await self._store.read_tail(segment.object_name, MOST_BOX_BYTES)
+        found = SegmentDescription.at_end(tail or b"")
+        return found if found is not None and found.segment_id == segment.id else None
 
     async def unknown(self, start: datetime, end: datetime) -> AsyncIterator[Finding]:
         """Objects of the period that no row knows, a day at a time."""
@@ -63,25 +73,33 @@ class Objects:
                 yield Finding(Kind.OBJECT_INSERTED, text, _segment_in(name), object_name=name)
             day = following
 
-    async def _compared(self, segment: Segment) -> Finding | None:
+    async def _compared(self, segment: Segment, deletions: Sequence[Deletion]) -> Finding | None:
         expected = object_name(segment.camera_id, segment.recording_id, segment.id, segment.started_at)
         if segment.object_name != expected:
             return _about(segment, Kind.ROW_ALTERED, f"its row names the object {segment.object_name}, not {expected}")
         if segment.state is SegmentState.DELETED:
-            when = f"{segment.deleted_at:%Y-%m-%d %H:%M} UTC" if segment.deleted_at else "an unknown time"
-            return _about(segment, Kind.DELETED, f"deleted at {when}: {segment.deletion_reason or 'no reason given'}")
+            return _deleted(segment, deletions)
         if segment.state is not SegmentState.STORED:
             return None
         found = await self._store.look_up(segment.object_name)
         self._tally.objects += 1
         if found is None:
-            return _about(segment, Kind.OBJECT_MISSING, "its object is not in the store")
+            return await self._missing(segment)
         return await self._against(segment, found)
+
+    async def _missing(self, segment: Segment) -> Finding:
+        """Retention may have had it since the row was read."""
+        now = await self._rows.again(segment)
+        if now is not None and now.state is SegmentState.DELETED:
+            return _deleted(now, await self._rows.deletions([now]))
+        return _about(segment, Kind.OBJECT_MISSING, "its object is not in the store")
 
     async def _against(self, segment: Segment, found: StoredObject) -> Finding | None:
         if (found.size_bytes, found.crc32c) != (segment.size_bytes, segment.crc32c):
             return await self._other(segment, found)
         if self._with_bytes and (sha256 := await self._hashed(segment)) != segment.sha256:
+            if sha256 is None:
+                return await self._missing(segment)
             text = f"the object's SHA-256 is {sha256}, sealed was {segment.sha256}: its bytes were altered"
             return _about(segment, Kind.OBJECT_ALTERED, text)
         if segment.generation is not None and found.generation != segment.generation:
@@ -104,12 +122,22 @@ class Objects:
         )
         return _about(segment, Kind.OBJECT_ALTERED, text)
 
-    async def _hashed(self, segment: Segment) -> str:
+    async def _hashed(self, segment: Segment) -> str | None:
+        """None if it went while it was looked at."""
         found = await self._store.examine(segment.object_name, 1)
         if found is None:
-            return "none, it went while it was looked at"
+            return None
         self._tally.bytes_read += found.size_bytes
         return found.sha256
+
+
+def _deleted(segment: Segment, deletions: Sequence[Deletion]) -> Finding:
+    when = f"{segment.deleted_at:%Y-%m-%d %H:%M} UTC" if segment.deleted_at else "an unknown time"
+    text = f"deleted at {when}: {segment.deletion_reason or 'no reason given'}"
+    why = doubt(segment, deletions)
+    if why is None:
+        return _about(segment, Kind.DELETED, text)
+    return _about(segment, Kind.DELETION_UNEXPLAINED, f"its row says {text}; but {why}")
 
 
 def _is_within(name: str, start: datetime, end: datetime) -> bool:

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from camfleet_contract.chains import Link
 from camfleet_contract.gaps import GapCause
-from control_plane.models import ChainHead, Gap, Segment, SegmentState
+from control_plane.custody.deletions import KIND, Deletion, told_of
+from control_plane.models import ChainHead, Event, Gap, Segment, SegmentState
 
 PAGE = 500
 _GIVEN_UP_AS = (GapCause.RETENTION, GapCause.DISK_MISSING, GapCause.DISK_FULL, GapCause.POWER_LOST)
@@ -32,7 +33,7 @@ class Chain:
     @property
     def head(self) -> ChainHead | None:
         """The last word."""
-        return max(self.heads, key=lambda head: head.sequence, default=None)
+        return max(self.heads, key=lambda head: (head.sequence, head.seen_at), default=None)
 
 
 class CameraRows:
@@ -76,7 +77,8 @@ class CameraRows:
                 told = [head for head in heads if (head.client_id, head.chain_id) == (client_id, chain_id)]
                 low, high = spans.get((client_id, chain_id), (None, None))
                 newest = max((head.sequence for head in told), default=0)
-                first = min(number for number in (before or 1, low or before or 1))
+                # The link before the period's lowest, which need not be the one before it in time.
+                first = max(1, min(before or 1, (low or 1) - 1 if low else before or 1))
                 last = max(number for number in (high or 0, after if after is not None else newest))
                 chains.append(Chain(client_id, chain_id, first, last, told))
         return chains
@@ -176,6 +178,27 @@ class CameraRows:
         )
         async with self._sessions() as session:
             return await session.scalar(query.limit(1))
+
+    async def deletions(self, segments: Sequence[Segment]) -> Sequence[Deletion]:
+        """What the audit log has about the time when these were deleted."""
+        period = told_of(segments)
+        if period is None:
+            return []
+        query = select(Event).where(
+            Event.subject_id == self.camera_id,
+            Event.kind == KIND,
+            Event.occurred_at >= period[0],
+            Event.occurred_at <= period[1],
+        )
+        async with self._sessions() as session:
+            events = (await session.scalars(query)).all()
+        return [deletion for event in events if (deletion := Deletion.of(event)) is not None]
+
+    async def again(self, segment: Segment) -> Segment | None:
+        """The row as it is now."""
+        key = (Segment.camera_id == self.camera_id, Segment.started_at == segment.started_at, Segment.id == segment.id)
+        async with self._sessions() as session:
+            return (await session.scalars(select(Segment).where(*key))).one_or_none()
 
     async def object_names(self, start: datetime, end: datetime) -> set[str]:
         """What the objects of a stretch, a day at most, are called."""

@@ -22,6 +22,7 @@ async def verify(
     end: datetime,
     tally: Tally,
     *,
+    now: datetime,
     with_bytes: bool = False,
 ) -> AsyncIterator[Finding]:
     """Everything that differs, in no more memory than a page of rows; `tally` counts on the way.
@@ -30,7 +31,7 @@ async def verify(
     """
     rows = CameraRows(sessions, camera_id)
     objects = Objects(store, rows, tally, with_bytes=with_bytes)
-    async for finding in _everything(rows, objects, start, end, tally):
+    async for finding in _everything(rows, objects, (start, end), now, tally):
         if finding.is_problem:
             tally.problems += 1
         else:
@@ -39,26 +40,27 @@ async def verify(
 
 
 async def _everything(
-    rows: CameraRows, objects: Objects, start: datetime, end: datetime, tally: Tally
+    rows: CameraRows, objects: Objects, period: tuple[datetime, datetime], now: datetime, tally: Tally
 ) -> AsyncIterator[Finding]:
-    for chain in await rows.chains(start, end):
+    for chain in await rows.chains(*period):
         tally.chains.append(_end_of(chain))
-        async for finding in _chain(rows, objects, chain, (start, end), tally):
+        async for finding in _chain(Walk(rows, objects, chain, now), rows.links(chain), objects, period, tally):
             yield finding
-    async for finding in _unchained(rows, objects, start, end, tally):
+    async for finding in _unchained(rows, objects, *period, tally):
         yield finding
-    async for finding in objects.unknown(start, end):
+    async for finding in objects.unknown(*period):
         yield finding
 
 
 async def _chain(
-    rows: CameraRows, objects: Objects, chain: Chain, period: tuple[datetime, datetime], tally: Tally
+    walk: Walk, links: AsyncIterator[Segment], objects: Objects, period: tuple[datetime, datetime], tally: Tally
 ) -> AsyncIterator[Finding]:
-    walk, page = Walk(rows, chain), list[Segment]()
-    async for segment in rows.links(chain):
-        async for finding in walk.next(segment):
+    page = list[Segment]()
+    async for segment in links:
+        is_in_period = period[0] <= segment.started_at < period[1]
+        async for finding in walk.next(segment, is_in_period=is_in_period):
             yield finding
-        if period[0] <= segment.started_at < period[1]:
+        if is_in_period:
             page.append(segment)
         if len(page) == PAGE:
             for finding in await _compared(objects, page, tally):
