@@ -108,6 +108,18 @@ async def test_what_the_bucket_says_otherwise_than_the_database_is_told(
     }
 
 
+async def test_a_link_that_is_not_the_one_of_the_metadata_is_found_without_reading(
+    services: Services, gcs: Gcs, bucket: Store
+) -> None:
+    each = YARD.segment()
+    put(gcs, each, metadata=each.description.metadata(each.sha256) | {"link-sha256": "cd" * 32})
+    await rebuilt(services, bucket)
+    gcs.bodies.clear()
+    put(gcs, each)
+    (finding,) = (await rebuilt(services, bucket)).findings
+    assert dict(finding.differences) == {"link_sha256": ("cd" * 32, each.row()["link_sha256"])}
+
+
 async def test_a_hold_that_the_bucket_keeps_is_one_again(services: Services, gcs: Gcs, bucket: Store) -> None:
     held, free = YARD.segment(), Camera().segment()
     put(gcs, held, temporaryHold=True)

@@ -1,6 +1,8 @@
 """The database recreated from what is in a store, and compared with it."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,9 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from control_plane.services import Services
-from control_plane.stores import Examined, StoreUnavailableError
+from control_plane.stores import Examined, ListedObject, StoreUnavailableError
 from control_plane.stores.folder import FolderStore
-from tests.control_plane.rebuild.objects import Camera, Object, rebuilt
+from tests.control_plane.rebuild.objects import NOW, Camera, Object, rebuilt
 
 
 @pytest.fixture
@@ -132,6 +134,70 @@ async def test_a_byte_that_flipped_is_found_by_reading_what_is_known(services: S
     (finding,) = (await rebuilt(services, with_checksums=True)).findings
     assert set(finding.differences) == {"crc32c", "sha256"}
     assert finding.differences["sha256"][0] == each.sha256
+
+
+async def test_a_link_that_is_not_the_file_s_is_found(services: Services, folder: Path) -> None:
+    each = Camera().segment()
+    each.put(folder)
+    await rebuilt(services)
+    await rows(services, "UPDATE segments SET link_sha256 = :link", link="ab" * 32)
+    assert (await rebuilt(services)).told == [], "in a folder the files are not read for it"
+    (finding,) = (await rebuilt(services, with_checksums=True)).findings
+    assert dict(finding.differences) == {"link_sha256": ("ab" * 32, each.row()["link_sha256"])}
+
+
+async def test_two_objects_of_one_segment_are_told_and_one_of_them_is_its_row_s(
+    services: Services, folder: Path
+) -> None:
+    yard = Camera()
+    first = yard.segment(0)
+    second = replace(yard, recording_id=uuid7()).segment(1, segment_id=first.description.segment_id)
+    for each in (first, second):
+        each.put(folder)
+    found = await rebuilt(services)
+    assert (found.told, found.made[0]) == ([("contradictory", second.name)], 1)
+    assert first.name in found.findings[0].detail
+    again = await rebuilt(services)
+    assert (again.told, again.summary.agreed) == ([("contradictory", second.name)], 1)
+    await rows(services, "TRUNCATE segments")
+    (folder / first.name).unlink()
+    await rebuilt(services)
+    first.put(folder)
+    assert (await rebuilt(services)).told == [("contradictory", first.name)], "the row names the other"
+
+
+class _ListedBefore(FolderStore):
+    """A folder that was listed before one of its files was there."""
+
+    new = ""
+
+    async def listed(self, prefix: str = "") -> AsyncIterator[Sequence[ListedObject]]:
+        async for page in super().listed(prefix):
+            yield [each for each in page if each.name != self.new]
+
+
+async def test_what_the_service_stores_or_deletes_meanwhile_is_no_difference(services: Services, folder: Path) -> None:
+    yard = Camera()
+    stored, deleted, older = (yard.segment(n) for n in range(3))
+    for each in (stored, deleted, older):
+        each.put(folder)
+    await rebuilt(services)
+    later = NOW + timedelta(seconds=1)
+    await rows(
+        services, "UPDATE segments SET stored_at = :at WHERE id = :id", at=later, id=stored.description.segment_id
+    )
+    await rows(
+        services,
+        "UPDATE segments SET state = 'deleted', deleted_at = :at WHERE id = :id",
+        at=later,
+        id=deleted.description.segment_id,
+    )
+    store = _ListedBefore(folder)
+    store.new = stored.name
+    assert (await rebuilt(services, store)).told == []
+    store.new = older.name
+    assert (await rebuilt(services, store)).told == [("missing_object", older.name)], "stored before the run began"
+    await store.close()
 
 
 async def test_what_is_not_ours_or_says_too_little_or_lies_is_listed_and_left(services: Services, folder: Path) -> None:

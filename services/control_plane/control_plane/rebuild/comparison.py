@@ -7,7 +7,7 @@ from datetime import datetime
 
 from camfleet_contract.descriptions import SegmentDescription
 from control_plane.models import SegmentState
-from control_plane.rebuild.objects import Candidate, Checksums
+from control_plane.rebuild.objects import Candidate, Checksums, link_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,12 @@ class KnownSegment:
     chain_id: uuid.UUID | None
     sequence: int | None
     link_sha256: str | None
+    stored_at: datetime | None
+    deleted_at: datetime | None
+
+    def is_settled(self, since: datetime) -> bool:
+        """Whether what it says of its object has been so since then: else the store was listed too early for it."""
+        return all(at is None or at <= since for at in (self.stored_at, self.deleted_at))
 
 
 def differences(
@@ -67,4 +73,9 @@ def differences(
             told["chain_id"] = description.recorder_id
         if description.client_id is not None:
             told["client_id"] = description.client_id
-    return {name: (getattr(row, name), value) for name, value in told.items() if getattr(row, name) != value}
+    differing = {name: (getattr(row, name), value) for name, value in told.items() if getattr(row, name) != value}
+    link_sha256 = link_of(candidate, description, checksums)
+    if not differing and link_sha256 is not None and row.link_sha256 != link_sha256:
+        # Over all that is compared above: where that differs, this says nothing new.
+        return {"link_sha256": (row.link_sha256, link_sha256)}
+    return differing

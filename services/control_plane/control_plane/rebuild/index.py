@@ -30,6 +30,9 @@ _BATCH = 500
 """Objects of one transaction, or one camera's day if it has more."""
 _AT_ONCE = 16
 
+Key = tuple[uuid.UUID, uuid.UUID]
+"""Camera and segment."""
+
 
 class Rebuild:
     """Nothing that exists is changed, so it may be repeated, and goes on where it was stopped."""
@@ -90,8 +93,10 @@ class Rebuild:
 
     async def _settle(self, days: Sequence[Day]) -> None:
         """Compare what is known of these days, and make what is not."""
-        candidates = {(each.camera_id, each.segment_id): each for day in days for each in day.objects}
-        known: dict[tuple[uuid.UUID, uuid.UUID], KnownSegment] = {}
+        candidates: dict[Key, list[Candidate]] = {}
+        for each in (each for day in days for each in day.objects):
+            candidates.setdefault((each.camera_id, each.segment_id), []).append(each)
+        known: dict[Key, KnownSegment] = {}
         async with self._sessions() as session:
             async for row in segments_in(session, self._stretches(days)):
                 if (row.camera_id, row.id) in candidates:
@@ -99,9 +104,16 @@ class Rebuild:
                 else:
                     self._missing(row)
         async with asyncio.TaskGroup() as tasks:
-            comparing = [tasks.create_task(self._compared(row, candidates[key])) for key, row in known.items()]
+            comparing = [
+                tasks.create_task(self._compared(row, self._one_of(candidates[key], row.object_name)))
+                for key, row in known.items()
+                if row.is_settled(self._now)
+            ]
             describing = [
-                tasks.create_task(self._described(each)) for key, each in candidates.items() if key not in known
+                tasks.create_task(self._described(each))
+                for key, some in candidates.items()
+                if key not in known
+                for each in some
             ]
         for task in comparing:
             finding = task.result()
@@ -109,7 +121,25 @@ class Rebuild:
                 self._summary.agreed += 1
             else:
                 self._summary.add(finding)
-        await self._make([found for task in describing if (found := self._usable(task.result()))])
+        found = [found for task in describing if (found := self._usable(task.result()))]
+        await self._make(self._one_a_segment(found))
+
+    def _one_of(self, candidates: Sequence[Candidate], name: str) -> Candidate:
+        """The one that its row names, if it is among them. The others are told: no id is ever used again."""
+        ours = next((each for each in candidates if each.object.name == name), candidates[0])
+        for other in candidates:
+            if other is not ours:
+                self._summary.add(_taken(other, ours))
+        return ours
+
+    def _one_a_segment(self, found: Iterable[Described]) -> Sequence[Described]:
+        """The first of each."""
+        firsts: dict[Key, Described] = {}
+        for each in found:
+            first = firsts.setdefault((each.candidate.camera_id, each.candidate.segment_id), each)
+            if first is not each:
+                self._summary.add(_taken(each.candidate, first.candidate))
+        return list(firsts.values())
 
     def _stretches(self, days: Sequence[Day]) -> Iterable[Stretch]:
         """Each day with the time since the camera's day before it: of that there are no objects."""
@@ -195,5 +225,10 @@ class Rebuild:
                 self._missing(row)
 
     def _missing(self, row: KnownSegment) -> None:
-        if row.state is SegmentState.STORED:
+        if row.state is SegmentState.STORED and row.is_settled(self._now):
             self._summary.add(Finding(Kind.MISSING_OBJECT, row.object_name))
+
+
+def _taken(candidate: Candidate, ours: Candidate) -> Finding:
+    text = f"the segment {candidate.segment_id} is {ours.object.name} already"
+    return Finding(Kind.CONTRADICTORY, candidate.object.name, text)

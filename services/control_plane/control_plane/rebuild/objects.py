@@ -81,14 +81,8 @@ class Described:
 
     @property
     def link_sha256(self) -> str | None:
-        """As whoever uploaded it says, or as it follows from the link before."""
-        told = self.candidate.object.metadata.get("link-sha256", "")
-        if _SHA256.fullmatch(told):
-            return told
-        crc32c, sha256 = self.checksums.crc32c, self.checksums.sha256
-        if crc32c is None or sha256 is None:
-            return None
-        return self.description.link_sha256(self.candidate.object.size_bytes, crc32c, sha256)
+        """Its place in its chain."""
+        return link_of(self.candidate, self.description, self.checksums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +91,16 @@ class Reading:
 
     description: SegmentDescription | None
     checksums: Checksums
+
+
+def link_of(candidate: Candidate, description: SegmentDescription | None, checksums: Checksums) -> str | None:
+    """As whoever uploaded it says, or as it follows from the link before; None if neither is known."""
+    told = candidate.object.metadata.get("link-sha256", "")
+    if _SHA256.fullmatch(told):
+        return told
+    if description is None or checksums.crc32c is None or checksums.sha256 is None:
+        return None
+    return description.link_sha256(candidate.object.size_bytes, checksums.crc32c, checksums.sha256)
 
 
 async def read(store: Store, candidate: Candidate, *, may_read_all: bool) -> Reading | Finding:
