@@ -33,7 +33,7 @@ _TICKS = """
     FROM (SELECT task_name, CAST(args->>'timestamp' AS bigint) AS tick FROM jobs.procrastinate_jobs) AS job
     WHERE task_name = ANY($2) GROUP BY task_name ORDER BY task_name
 """
-_PERIODS = {10: ["rescue"], 60: ["offline", "object_holds", "retention"]}
+_PERIODS = {10: ["rescue"], 15: ["liveness"], 60: ["object_holds", "retention"]}
 _RUNS = """
     SELECT job.id, job.task_name, job.status::text AS status,
            count(*) FILTER (WHERE event.type = 'started') AS starts,

@@ -13,6 +13,7 @@ from control_plane.answers import install_error_handlers
 from control_plane.cctv import app as cctv
 from control_plane.console import app as console
 from control_plane.jobs.worker import work
+from control_plane.liveness.listening import listen
 from control_plane.local_client import app as local_client
 from control_plane.middleware import BodyLimit, RequestLog, SecurityHeaders
 from control_plane.services import Services
@@ -59,9 +60,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     database_url = services.engine.url.render_as_string(hide_password=False)
     async with services.config_changes.listening(database_url), asyncio.TaskGroup() as tasks:
-        worker = tasks.create_task(work(services), name="jobs") if services.settings.background_jobs else None
+        beside = [tasks.create_task(listen(services.sessions), name="listening")]
+        if services.settings.background_jobs:
+            beside.append(tasks.create_task(work(services), name="jobs"))
         try:
             yield
         finally:
-            if worker is not None:
-                worker.cancel()
+            for task in beside:
+                task.cancel()

@@ -112,20 +112,22 @@ async def test_filters_of_the_fleet(admin: Script, services: Services) -> None:
         await admin.camera(there, name="Far"),
     )
     box, other = await admin.client(here, yard, name="Box"), await admin.client(there, far, name="Other box")
+    late = await admin.client(there, name="Late box")
     for camera in (yard, gate, far):
         await admin.schedule(camera, name=f"{camera['name']} schedule")
     assert names(await admin.all("cameras/", site_id=here["id"])) == ["Yard", "Gate"]
     assert names(await admin.all("cameras/", client_id=box["id"])) == ["Yard"]
-    assert names(await admin.all("clients/", site_id=there["id"])) == ["Other box"]
+    assert names(await admin.all("clients/", site_id=there["id"])) == ["Other box", "Late box"]
     assert names(await admin.all("clients/", camera_id=yard["id"])) == ["Box"]
     assert names(await admin.all("schedules/", camera_id=gate["id"])) == ["Gate schedule"]
     assert names(await admin.all("schedules/", site_id=here["id"])) == ["Yard schedule", "Gate schedule"]
     assert names(await admin.all("schedules/", client_id=other["id"])) == ["Far schedule"]
     async with services.engine.begin() as connection:
-        for client, age in ((box, "80 seconds"), (other, "2 minutes")):
+        for client, age in ((box, "80 seconds"), (late, "2 minutes"), (other, "4 minutes")):
             insert = f"INSERT INTO client_contacts (client_id, last_contact_at) VALUES (:id, now() - interval '{age}')"  # noqa: S608  - from the test
             await connection.execute(text(insert), {"id": client["id"]})
     assert names(await admin.all("clients/", status="online")) == ["Box"]
+    assert names(await admin.all("clients/", status="late")) == ["Late box"]
     assert names(await admin.all("clients/", status="offline")) == ["Other box"]
     assert (await admin.get(f"clients/{box['id']}/"))["status"] == "online"
     assert (await admin.get(f"clients/{other['id']}/"))["last_contact_at"] is not None

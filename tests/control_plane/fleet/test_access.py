@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.errors import Conflict, Invalid, NotFound
 from control_plane.events import COMMAND_LINE
 from control_plane.fleet.clients import create_client, revoke_tokens, rotate_token
-from control_plane.fleet.contact import ONLINE_WITHIN, is_online
+from control_plane.fleet.contact import ONLINE_WITHIN, contact_at, is_online
 from control_plane.fleet.recorder_env import recorder_env
 from control_plane.fleet.sites import site_named
 from control_plane.models import Client, ClientToken, Operator, Role
@@ -90,6 +90,16 @@ def test_a_recorder_is_offline_when_its_calls_stay_away() -> None:
     assert not is_online(None, NOW)
     assert is_online(NOW - ONLINE_WITHIN + timedelta(seconds=1), NOW)
     assert not is_online(NOW - ONLINE_WITHIN, NOW)
+    ages = {None: None} | {seconds: timedelta(seconds=seconds) for seconds in (-5, 0, 89, 90, 180, 181)}
+    assert {name: str(contact_at(None if age is None else NOW - age, NOW)) for name, age in ages.items()} == {
+        None: "offline",
+        -5: "online",
+        0: "online",
+        89: "online",
+        90: "late",
+        180: "late",
+        181: "offline",
+    }
 
 
 async def test_a_key_is_recognized_until_it_expires_or_is_revoked(session: AsyncSession) -> None:

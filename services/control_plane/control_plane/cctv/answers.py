@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,7 +14,7 @@ from camfleet_contract.schedules import ScheduleType, Weekday
 from camfleet_contract.uploading import UploadHours, read_hours
 from control_plane.drills.drill import Fault
 from control_plane.fleet.cameras import has_password, shown_sub_url, shown_url
-from control_plane.fleet.contact import is_online
+from control_plane.fleet.contact import Contact, contact_at
 from control_plane.models import Camera, Client, Drill, Fetch, Recording, Schedule, Segment, SegmentState, Site
 from control_plane.recordings.fetches import FetchState, state_of
 from control_plane.security.secrets import SecretBox
@@ -56,7 +56,8 @@ class ClientAnswer(Kept):
     """What its uploads may take of the uplink together, in 1,000 bits per second; null: all there is."""
     upload_hours: list[UploadHours]
     """When it may upload, in wall-clock time of its site; none: at any time."""
-    status: Literal["online", "offline"]
+    status: Contact
+    """From the last contact: `online` for 90 seconds, `late` until three minutes, `offline` from then on."""
     last_contact_at: datetime | None
 
     @classmethod
@@ -71,7 +72,7 @@ class ClientAnswer(Kept):
             is_active=client.is_active,
             upload_limit_kbit=client.upload_limit_kbit,
             upload_hours=read_hours(", ".join(client.upload_hours)),
-            status="online" if is_online(last_contact_at, now) else "offline",
+            status=contact_at(last_contact_at, now),
             last_contact_at=last_contact_at,
             created_at=client.created_at,
             updated_at=client.updated_at,

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Request, status
@@ -18,7 +18,7 @@ from control_plane.cctv.refusals import CONFLICT, FORBIDDEN, NOT_FOUND, NOT_JSON
 from control_plane.database import Session
 from control_plane.fleet import clients
 from control_plane.fleet.clients import ClientChange, NewClient
-from control_plane.fleet.contact import ONLINE_WITHIN
+from control_plane.fleet.contact import Contact, has_contact
 from control_plane.fleet.recorder_env import recorder_env
 from control_plane.models import Client, ClientCamera, ClientContact
 from control_plane.services import Shared
@@ -31,7 +31,7 @@ async def list_clients(
     session: Session,
     site_id: UUID | None = None,
     camera_id: UUID | None = None,
-    status: Literal["online", "offline"] | None = None,
+    status: Contact | None = None,
     q: NameSearch = "",
     cursor: IdCursor | None = None,
     limit: Limit = 50,
@@ -44,9 +44,9 @@ async def list_clients(
     if camera_id:
         query = query.where(Client.id.in_(select(ClientCamera.client_id).where(ClientCamera.camera_id == camera_id)))
     if status:
-        seen = ClientContact.last_contact_at > now - ONLINE_WITHIN
-        online = select(ClientContact.client_id).where(ClientContact.client_id == Client.id, seen).exists()
-        query = query.where(online if status == "online" else ~online)
+        known = select(ClientContact.client_id).where(ClientContact.client_id == Client.id)
+        said = known.where(has_contact(ClientContact.last_contact_at, status, now)).exists()
+        query = query.where(said | ~known.exists() if status is Contact.OFFLINE else said)
     if q:
         query = query.where(Client.name.ilike(containing(q)))
     found, next_cursor = await page_by_id(session, query, Client.id, cursor, limit)

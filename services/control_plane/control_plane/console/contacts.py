@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from camfleet_contract.heartbeats import CameraCondition
 from camfleet_contract.recordings import RecordingStatus
 from control_plane.console import display
-from control_plane.fleet.contact import is_online
+from control_plane.fleet.contact import Contact, is_online
+from control_plane.fleet.contact import contact_at as seen_at
 from control_plane.models import Client, ClientCamera, ClientContact, Recording
 
 OPEN = (RecordingStatus.SCHEDULED, RecordingStatus.RECORDING)
@@ -23,6 +24,7 @@ _COLOURS = {
     CameraCondition.CONNECTING: "azure",
     CameraCondition.RECORDING: "green",
 }
+_CONTACT_COLOURS = {Contact.LATE: "yellow", Contact.OFFLINE: "red"}
 
 
 def status(client: Client, contact_at: datetime | None, now: datetime) -> Markup:
@@ -31,8 +33,9 @@ def status(client: Client, contact_at: datetime | None, now: datetime) -> Markup
         return display.dot("inactive", "secondary")
     if contact_at is None:
         return display.dot("never seen", "yellow")
-    if not is_online(contact_at, now):
-        return display.dot("offline", "red")
+    contact = seen_at(contact_at, now)
+    if contact is not Contact.ONLINE:
+        return display.dot(contact, _CONTACT_COLOURS[contact])
     problems = problems_of(client.contact.heartbeat if client.contact else None)
     if not problems:
         return display.dot("online", "green")
@@ -84,8 +87,9 @@ class CameraNow:
         """The state as a coloured word, with the reason on hovering."""
         if not self.clients:
             return display.dot("not assigned", "secondary")
-        if not is_online(self.contact_at, now):
-            return display.dot("recorder offline", "red")
+        contact = seen_at(self.contact_at, now)
+        if contact is not Contact.ONLINE:
+            return display.dot(f"recorder {contact}", _CONTACT_COLOURS[contact])
         if self.state is None:
             return display.dot("recording", "green") if self.is_recording else display.dot("no report", "secondary")
         if self.condition is None:

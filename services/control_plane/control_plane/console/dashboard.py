@@ -15,7 +15,7 @@ from control_plane.console.due import due_cameras
 from control_plane.console.gaps import Stretch, alarming
 from control_plane.console.uploads import at_risk
 from control_plane.drills.published import last_drill
-from control_plane.fleet.contact import ONLINE_WITHIN
+from control_plane.fleet.contact import Contact, has_contact
 from control_plane.models import Camera, Client, ClientContact, Gap, Recording, Schedule, Site
 from control_plane.services import Services
 
@@ -50,8 +50,7 @@ async def _recorders(session: AsyncSession, now: datetime) -> dict[str, int]:
         await session.execute(
             select(
                 func.count(),
-                func.count().filter(contact >= now - ONLINE_WITHIN),
-                func.count().filter(contact < now - ONLINE_WITHIN),
+                *(func.count().filter(has_contact(contact, said, now)) for said in Contact),
                 func.count().filter(contact.is_(None)),
             )
             .select_from(Client)
@@ -59,7 +58,7 @@ async def _recorders(session: AsyncSession, now: datetime) -> dict[str, int]:
             .where(Client.is_active)
         )
     ).one()
-    return dict(zip(("total", "online", "offline", "never"), row, strict=True))
+    return dict(zip(("total", *Contact, "never"), row, strict=True))
 
 
 async def _silent(session: AsyncSession, now: datetime) -> Sequence[tuple[Client, Site, datetime]]:
@@ -68,7 +67,7 @@ async def _silent(session: AsyncSession, now: datetime) -> Sequence[tuple[Client
         select(Client, Site, ClientContact.last_contact_at)
         .join(Site, Site.id == Client.site_id)
         .join(ClientContact, ClientContact.client_id == Client.id)
-        .where(Client.is_active, ClientContact.last_contact_at < now - ONLINE_WITHIN)
+        .where(Client.is_active, has_contact(ClientContact.last_contact_at, Contact.OFFLINE, now))
         .order_by(ClientContact.last_contact_at.desc())
         .limit(_SHOWN)
     )
@@ -84,7 +83,7 @@ async def _troubled(session: AsyncSession, now: datetime) -> list[tuple[Client, 
         .join(ClientContact, ClientContact.client_id == Client.id)
         .where(
             Client.is_active,
-            ClientContact.last_contact_at >= now - ONLINE_WITHIN,
+            has_contact(ClientContact.last_contact_at, Contact.ONLINE, now),
             func.jsonb_typeof(problems) == "array",
             problems != literal([], JSONB),
         )
@@ -103,7 +102,7 @@ async def _cameras(session: AsyncSession, now: datetime) -> dict[str, Any]:
             # As the index of open recordings is declared, or it is not used.
             Recording.status.in_(OPEN),
             Recording.status == RecordingStatus.RECORDING,
-            ClientContact.last_contact_at >= now - ONLINE_WITHIN,
+            has_contact(ClientContact.last_contact_at, Contact.ONLINE, now),
         )
     )
     # A recording stays open while its camera is unreachable.

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from camfleet_contract.heartbeats import FootageAtRisk, Uplink
 from control_plane.console import display
-from control_plane.fleet.contact import ONLINE_WITHIN
+from control_plane.fleet.contact import Contact, has_contact
 from control_plane.models import Client, ClientContact, Fetch, Site
 from control_plane.recordings.fetches import FetchState, state_of
 
@@ -111,7 +111,7 @@ async def at_risk(session: AsyncSession, now: datetime) -> Sequence[tuple[Client
         .join(ClientContact, ClientContact.client_id == Client.id)
         .where(
             Client.is_active,
-            ClientContact.last_contact_at >= now - ONLINE_WITHIN,
+            has_contact(ClientContact.last_contact_at, Contact.ONLINE, now),
             func.jsonb_typeof(told) == literal("object"),
         )
         .order_by(told["loss_at"].astext, Client.id)

@@ -11,7 +11,7 @@ from procrastinate import App, RetryStrategy
 
 from control_plane.jobs.commands import settle_commands
 from control_plane.jobs.drills import drill_daily
-from control_plane.jobs.offline import detect_offline
+from control_plane.jobs.liveness import look_after_fleet
 from control_plane.jobs.queue import create_queue
 from control_plane.jobs.rescue import rescue
 from control_plane.jobs.retention import RETENTION_OF_CAMERA, keep_to_retention, plan_retention, settle_object_holds
@@ -23,6 +23,7 @@ log = structlog.get_logger()
 UPKEEP = "upkeep"
 # The sixth field is the seconds.
 _RESCUE_CRON = "* * * * * */10"
+_LIVENESS_CRON = "* * * * * */15"
 _FORGET_CRON = "23 * * * *"
 _KEPT_HOURS = 24
 
@@ -42,7 +43,7 @@ class PeriodicJob:
 PERIODIC = (
     PeriodicJob(UPKEEP, "7 * * * *", timedelta(minutes=5), keep_up),
     PeriodicJob("retention", "* * * * *", timedelta(minutes=5), plan_retention),
-    PeriodicJob("offline", "* * * * *", timedelta(minutes=1), detect_offline),
+    PeriodicJob("liveness", _LIVENESS_CRON, timedelta(minutes=1), look_after_fleet),
     PeriodicJob("commands", "* * * * *", timedelta(minutes=1), settle_commands),
     PeriodicJob("object_holds", "* * * * *", timedelta(minutes=10), settle_object_holds),
     # Each hour it is asked whether the day's is due: so what could not be done at night is done as soon as it can.

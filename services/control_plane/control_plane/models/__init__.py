@@ -7,10 +7,12 @@ from control_plane.models.drills import Drill
 from control_plane.models.events import Event
 from control_plane.models.fleet import Camera, Client, ClientCamera, ClientContact, Schedule, Site
 from control_plane.models.footage import ChainHead, Gap, Recording, Segment, SegmentState, UploadSession
+from control_plane.models.liveness import BacklogMark, DueWindow, Listener, OpenTrouble
 from control_plane.models.uploading import Fetch, FetchEnd
 
 __all__ = [
     "ApiKey",
+    "BacklogMark",
     "Base",
     "Camera",
     "ChainHead",
@@ -20,10 +22,13 @@ __all__ = [
     "ClientToken",
     "Command",
     "Drill",
+    "DueWindow",
     "Event",
     "Fetch",
     "FetchEnd",
     "Gap",
+    "Listener",
+    "OpenTrouble",
     "Operator",
     "Recording",
     "Role",

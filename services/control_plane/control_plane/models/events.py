@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, PrimaryKeyConstraint, func
+from sqlalchemy import Index, PrimaryKeyConstraint, false, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
@@ -19,12 +19,10 @@ class Event(Base):
     __table_args__ = (
         PrimaryKeyConstraint("subject_id", "occurred_at", "id"),
         Index("ix_events_occurred_at", "occurred_at"),
-        # The outages that go on: a few among all events.
-        Index(
-            "ix_events_outages",
-            "subject_id",
-            postgresql_where="kind = 'client.offline' AND NOT (detail ? 'end')",
-        ),
+        # What lasts is little among all that is changed, and what goes on is a few of those.
+        Index("ix_events_lasting", "occurred_at", "id", postgresql_where="is_lasting"),
+        Index("ix_events_lasting_kind", "kind", "occurred_at", "id", postgresql_where="is_lasting"),
+        Index("ix_events_going_on", "occurred_at", "id", postgresql_where="is_lasting AND ended_at IS NULL"),
         {"postgresql_partition_by": "RANGE (occurred_at)"},
     )
 
@@ -34,8 +32,12 @@ class Event(Base):
     id: Mapped[uuid.UUID] = mapped_column(default=uuid7)
     subject_type: Mapped[str]
     kind: Mapped[str]
-    """As in `camera.changed`; what recorders notice in pictures begins with `scene.`."""
+    """As in `camera.changed` or `camera.down`; what recorders notice in pictures begins with `scene.`."""
     actor: Mapped[str]
     """Who did it: `operator:NAME`, `api_key:NAME`, `client:ID` or `control-plane`."""
     address: Mapped[str | None]
+    is_lasting: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether it has a begin and an end, as an outage has; a change that somebody made has not."""
+    ended_at: Mapped[datetime | None]
+    """None while it lasts."""
     detail: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")

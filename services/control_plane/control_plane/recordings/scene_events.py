@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import case
+from sqlalchemy import case, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,6 +16,9 @@ from control_plane.recordings.moments import IMPLAUSIBLE, is_plausible
 
 PREFIX, OWN_PREFIX = "scene.", "recorder."
 """Of their kinds, so that a recorder can't write what reads like a change that somebody made."""
+
+_TOLD_BY_HEARTBEATS = "footage_at_risk"
+"""Of recorders: what heartbeats say begins and ends an event of that kind, which outlives a recorder's restart."""
 
 _Key = tuple[uuid.UUID, datetime, uuid.UUID]
 
@@ -67,6 +70,8 @@ async def _upsert(
                 "kind": (PREFIX if event.camera_id else OWN_PREFIX) + event.kind,
                 "actor": f"client:{client_id}",
                 "address": address,
+                "is_lasting": event.camera_id is not None or event.kind != _TOLD_BY_HEARTBEATS,
+                "ended_at": event.end,
                 "detail": event.model_dump(mode="json", include={"end", "usual", "seen"}),
             }
             for event in events
@@ -76,7 +81,10 @@ async def _upsert(
     told = statement.on_conflict_do_update(
         index_elements=[table.subject_id, table.occurred_at, table.id],
         # A repeat of its beginning that arrives late must not make an event that is over go on.
-        set_={"detail": case((end.is_(None), statement.excluded.detail), else_=table.detail)},
+        set_={
+            "detail": case((end.is_(None), statement.excluded.detail), else_=table.detail),
+            "ended_at": func.coalesce(table.ended_at, statement.excluded.ended_at),
+        },
         where=(table.actor == statement.excluded.actor) & (table.kind == statement.excluded.kind),
     )
     rows = await session.execute(told.returning(table.subject_id, table.occurred_at, table.id))

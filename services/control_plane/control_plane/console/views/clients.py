@@ -36,7 +36,7 @@ from control_plane.fleet.clients import (
     delete_client,
     find_client,
 )
-from control_plane.fleet.contact import ONLINE_WITHIN, is_online
+from control_plane.fleet.contact import Contact, has_contact, is_online
 from control_plane.models import Camera, Client, ClientCamera, ClientContact, ClientToken, Recording, Site
 
 _SHOWN_CAMERAS = 100
@@ -67,15 +67,14 @@ class ClientForm(Form):
 
 
 def _with_status(value: str) -> Any:
-    newest = func.now() - ONLINE_WITHIN
     contact = select(ClientContact.last_contact_at).where(ClientContact.client_id == Client.id).scalar_subquery()
-    conditions = {
-        "online": Client.is_active & (contact >= newest),
-        "offline": Client.is_active & (contact < newest),
-        "never": Client.is_active & contact.is_(None),
-        "inactive": ~Client.is_active,
-    }
-    return conditions[value]
+    match value:
+        case "inactive":
+            return ~Client.is_active
+        case "never":
+            return Client.is_active & contact.is_(None)
+        case _:
+            return Client.is_active & has_contact(contact, Contact(value), datetime.now(UTC))
 
 
 class ClientView(ConsoleView, model=Client):
@@ -126,7 +125,7 @@ class ClientView(ConsoleView, model=Client):
         ChoiceFilter(
             "status",
             "Status",
-            {"online": "Online", "offline": "Offline", "never": "Never seen", "inactive": "Inactive"},
+            {"online": "Online", "late": "Late", "offline": "Offline", "never": "Never seen", "inactive": "Inactive"},
             _with_status,
         ),
         ObjectFilter("site", "Site", lambda value: Client.site_id == value, lambda s, id_: s.get(Site, id_)),
