@@ -9,11 +9,14 @@ from pydantic import SecretStr
 
 from camera_simulator.server import CameraSimulator
 from camera_simulator.specs import AudioCodec, CameraSpec
+from recorder.cameras import Cameras
 from recorder.clock import SystemClock
 from recorder.control_plane import ControlPlane, connected
 from recorder.link import Link
 from recorder.spool import Spool
+from recorder.tokens import TokenFile, Tokens
 from recorder.vault import Vault
+from tests.recorder.commanded import OWN, QUICK, Box
 from tests.recorder.control_plane import TOKEN, FakeControlPlane
 from tests.recorder.gcs import Gcs, gcs_server
 from tests.recorder.process import PASSWORD
@@ -61,6 +64,13 @@ async def control_plane(fake: FakeControlPlane) -> AsyncIterator[ControlPlane]:
         connected(root, SecretStr(TOKEN), Link(SystemClock().now)) as control_plane,
     ):
         yield control_plane
+
+
+@pytest.fixture
+async def box(fake: FakeControlPlane, spool: Spool, tmp_path: Path) -> AsyncIterator[Box]:
+    tokens = Tokens(OWN, TokenFile(tmp_path, Vault(OWN), OWN))
+    async with serving(fake.app()) as root, connected(root, tokens, Link(SystemClock().now)) as control_plane:
+        yield Box(fake, spool, Cameras(spool, capturing=QUICK), tokens, control_plane)
 
 
 @pytest.fixture

@@ -2,13 +2,15 @@
 
 import asyncio
 import hashlib
+import json
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 
+from camfleet_contract.commands import Command, CommandKind, CommandReceived, CommandResult, CommandState
 from camfleet_contract.events import Event, EventReport, EventsAnswer, EventVerdict
 from camfleet_contract.gaps import Gap, GapReport, GapsAnswer, GapVerdict
 from camfleet_contract.heartbeats import Heartbeat, HeartbeatReceived
@@ -37,6 +39,8 @@ class FakeControlPlane:
     """What it was told, and how it answers."""
 
     token: str = TOKEN
+    new_token: str | None = None
+    """Good besides that one; once it was told with this one that it came, only this one is."""
     document: bytes = b'{"revision": "1", "client_id": "00000000-0000-0000-0000-000000000007", "client_name": "Box"}'
     lists: dict[str, list[Any]] = field(default_factory=lambda: {"schedules": [], "cameras": []})
     has_config: bool = True
@@ -62,7 +66,14 @@ class FakeControlPlane:
     """By refusing the whole report."""
     gap_verdicts: dict[UUID, GapVerdict] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    refused: int = 0
+    """Calls with a token that isn't known."""
     config_changed: bool = False
+    commands: dict[UUID, CommandState] = field(default_factory=dict)
+    """What was asked, and how far it is."""
+    kinds: dict[UUID, CommandKind] = field(default_factory=dict)
+    answers: list[tuple[UUID, CommandResult]] = field(default_factory=list)
+    """What was told of that, and every time that it was."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     progressed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -75,6 +86,23 @@ class FakeControlPlane:
         self.document = document
         self.changed.set()
         self.changed = asyncio.Event()
+
+    def ask(self, *commands: Command) -> None:
+        """Puts commands into the configuration; without any, they are taken out of it."""
+        self.kinds |= {command.id: command.kind for command in commands}
+        self.commands |= {command.id: CommandState.ASKED for command in commands if command.id not in self.commands}
+        shown = [command.model_dump(mode="json") for command in commands]
+        document = json.loads(self.document) | {"commands": shown, "revision": str(uuid4())}
+        self.publish(json.dumps(document).encode())
+
+    def told(self, command_id: UUID) -> list[CommandResult]:
+        """What was told of it, in order."""
+        return [result for told_id, result in self.answers if told_id == command_id]
+
+    async def ended(self, command: Command) -> CommandResult:
+        """How it ended, once that was told."""
+        await self.until(lambda: self.commands[command.id].is_over and self.told(command.id))
+        return self.told(command.id)[-1]
 
     async def until(self, condition: Any, seconds: float = LIMIT_SECONDS) -> None:
         """Waits until a call has made the condition true."""
@@ -90,7 +118,8 @@ class FakeControlPlane:
             self.calls.append(f"{request.method} {path}")
             if self.down:
                 response: Response = JSONResponse({"detail": "down for the test"}, self.down)
-            elif request.headers.get("Authorization") != f"Bearer {self.token}" and path != "/health":
+            elif not self._is_known(request) and path != "/health":
+                self.refused += 1
                 response = JSONResponse({"detail": "Unknown token"}, 401, {"WWW-Authenticate": "Bearer"})
             else:
                 response = await call_next(request)
@@ -107,9 +136,27 @@ class FakeControlPlane:
         app.post(f"{PREFIX}/recordings/status")(self.status)
         app.post(f"{PREFIX}/gaps")(self.report_gaps)
         app.post(f"{PREFIX}/segments/offer")(self.offer)
+        app.post(f"{PREFIX}/commands/{{command_id}}/result")(self.command_result)
         if self.has_events:
             app.post(f"{PREFIX}/events")(self.report_events)
         return app
+
+    def _is_known(self, request: Request) -> bool:
+        return request.headers.get("Authorization") in {f"Bearer {self.token}", f"Bearer {self.new_token}"}
+
+    async def command_result(self, command_id: UUID, result: CommandResult, request: Request) -> CommandReceived:
+        if command_id not in self.commands:
+            raise HTTPException(404, "Unknown command")
+        is_new = request.headers.get("Authorization") == f"Bearer {self.new_token}"
+        if self.kinds.get(command_id) == CommandKind.ROTATE_TOKEN and result.state is CommandState.DONE:
+            if not is_new:
+                raise HTTPException(409, "Tell this with the new token")
+            self.token = self.new_token or self.token
+        self.answers.append((command_id, result))
+        state = self.commands[command_id]
+        if state is CommandState.ASKED or (not state.is_over and result.state is not CommandState.ACCEPTED):
+            self.commands[command_id] = CommandState(result.state)
+        return CommandReceived(id=command_id, state=self.commands[command_id])
 
     async def health(self) -> dict[str, str]:
         return {"status": "healthy", "service": "Local Client API", "version": "5.0.0"}

@@ -54,12 +54,15 @@ def environment(folder: Path, backend: str, token: str, port: int, **more: str) 
 
 
 @contextlib.asynccontextmanager
-async def recorder(folder: Path, variables: dict[str, str]) -> AsyncIterator[RunningRecorder]:
-    """Runs `recorder run`; its stderr is in `stderr.log`."""
+async def recorder(
+    folder: Path, variables: dict[str, str], *, is_service: bool = False
+) -> AsyncIterator[RunningRecorder]:
+    """Runs `recorder run`, as systemd does if `is_service`; its stderr is in `stderr.log`."""
+    command: list[str | Path] = [RECORDER, "run"]
+    if is_service:
+        command = ["sh", "-c", 'SYSTEMD_EXEC_PID=$$ exec "$0" run', RECORDER]
     with (folder / "stderr.log").open("ab") as errors:
-        process = await asyncio.create_subprocess_exec(
-            *bound(RECORDER, "run"), cwd=folder, env=variables, stderr=errors
-        )
+        process = await asyncio.create_subprocess_exec(*bound(*command), cwd=folder, env=variables, stderr=errors)
     running = RunningRecorder(process, f"http://127.0.0.1:{variables['STATUS_PORT']}")
     try:
         yield running

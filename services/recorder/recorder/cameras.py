@@ -15,6 +15,7 @@ from camfleet_contract.gaps import GapCause
 from camfleet_contract.heartbeats import CameraCondition, CameraState
 from camfleet_contract.messages import Interval
 from recorder.admission import admitted
+from recorder.capture import Capture
 from recorder.capturing import Capturing
 from recorder.clock import Clock, SystemClock
 from recorder.clock_error import ClockError
@@ -32,6 +33,7 @@ from recorder.wanted import (
     HORIZON,
     LINGER,
     Run,
+    Stream,
     camera_streams,
     next_boundary,
     run_at,
@@ -142,6 +144,14 @@ class Cameras:
         ends_at = await asyncio.get_running_loop().run_in_executor(self._desk, self._end, run)
         self._changed.set()
         return ends_at
+
+    def source(self, camera_id: UUID) -> tuple[Stream, Capture | None]:
+        """Where a camera is to be read, and what reads it now. UnknownCamera."""
+        streams = camera_streams(self._config, self._capturing.transport) if self._config is not None else {}
+        if camera_id not in streams:
+            raise UnknownCamera(f"No camera {camera_id} is assigned to this recorder.")
+        camera = self._cameras.get(camera_id)
+        return streams[camera_id], camera.capture if camera is not None else None
 
     @property
     def limit(self) -> str:

@@ -21,6 +21,7 @@ from recorder.plain_stream import PlainStream
 from recorder.reader import Reader
 from recorder.retries import LAST_RETRY_SECONDS, failures_in_a_row, retry_seconds
 from recorder.samples import Sample
+from recorder.sights import Lookout
 from recorder.sources import open_stream
 from recorder.stream import OPEN_SECONDS, READ_SECONDS, CameraStream, Transport
 from recorder.take import Plan, Take
@@ -71,6 +72,9 @@ class Capture:
         self._lock = threading.Lock()
         """Held while a packet is handed over: whoever holds it may seal."""
         self._take: Take | None = None
+        self._lookouts: list[Lookout] = []
+        self.failure: CameraError | None = None
+        """The newest; it may be long past."""
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._condition = CameraCondition.CONNECTING
@@ -113,6 +117,15 @@ class Capture:
         """When a recording would begin that is to hold `moment`; None if no packet is kept."""
         with self._lock:
             return self._take.buffered_since(moment) if self._take is not None else None
+
+    def show(self, lookout: Lookout) -> bool:
+        """Let it see what comes from now on; False if nothing is connected."""
+        with self._lock:
+            if self._take is None:
+                return False
+            lookout.begin(self._take.tracks)
+            self._lookouts.append(lookout)
+            return True
 
     def state(self) -> tuple[CameraCondition, datetime, str]:
         """Condition, since when, and why."""
@@ -213,6 +226,9 @@ class Capture:
                 with self._lock:
                     take.end(self.plan)
                     self._take = self._stream = None
+                    lost, self._lookouts = self._lookouts, []
+                for lookout in lost:
+                    lookout.lost(StreamEnded("The connection was lost meanwhile."))
                 self._journal.losses.disconnected()
 
     def _is_playing(self) -> None:
@@ -226,6 +242,8 @@ class Capture:
             return False
         with self._lock:
             for sample in samples:
+                if self._lookouts:  # first, since a segment has times of its own
+                    self._lookouts = [lookout for lookout in self._lookouts if lookout.feed(sample, arrival)]
                 take.feed(sample, arrival, self.plan)
                 if self._stopping.is_set():  # who stops it waits for the lock, and each may take a slow disk long
                     return False
@@ -246,6 +264,7 @@ class Capture:
 
     def _failed(self, failure: Exception) -> None:
         error = failure if isinstance(failure, CameraError) else CameraError("The recorder failed; see its log.")
+        self.failure = error
         self._begin_due_run()
         self._journal.failed(error)
         if not self._told:

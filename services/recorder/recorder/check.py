@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,28 +10,25 @@ from uuid import UUID
 
 from camfleet_contract.cameras import Camera
 from camfleet_contract.configuration import RecorderConfig
-from recorder.audio import AudioPolicy
+from recorder.capturing import Capturing
 from recorder.clock import SystemClock
 from recorder.config import put_together, read_config
 from recorder.control_plane import ControlPlane, connected
-from recorder.errors import CallRefused, CameraError, RecorderError, SpoolError, StreamEnded
+from recorder.errors import CallRefused, CameraError, RecorderError, SpoolError
 from recorder.link import Link
 from recorder.local_server import listening
-from recorder.plain_stream import PlainStream
-from recorder.reader import Reader
+from recorder.looks import KEYFRAME_SECONDS, look
 from recorder.receive_buffers import shortage
 from recorder.retention import Reserve, disk_space
 from recorder.settings import Settings
-from recorder.sources import RtspClient, open_stream
+from recorder.sources import RtspClient
 from recorder.storage.choice import chosen_store
-from recorder.stream import OPEN_SECONDS, READ_SECONDS, CameraStream, Transport
-from recorder.tracks import Tracks
+from recorder.stream import Transport
+from recorder.tokens import kept_tokens
 from recorder.wanted import Stream, camera_streams
 
 GIB = 1024**3
 CAMERAS_AT_ONCE = 4
-CAMERA_SECONDS = 45.0
-"""Smart codecs send a keyframe a minute at worst; most cameras every two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,9 @@ async def findings(settings: Settings, *, with_cameras: bool = True) -> AsyncIte
     yield await _step("data folder", lambda: _data_folder(settings))
     yield await _step("status pages", lambda: _status_port(settings))
     yield await _step("storage", lambda: _storage(settings))
-    async with connected(settings.backend_api_url, settings.client_token, Link(SystemClock().now)) as control_plane:
+    tokens = kept_tokens(settings)
+    await asyncio.to_thread(tokens.read)
+    async with connected(settings.backend_api_url, tokens, Link(SystemClock().now)) as control_plane:
         reached = await _step("control plane", lambda: _control_plane(settings, control_plane))
         yield reached
         if not reached.is_good:
@@ -62,8 +60,8 @@ async def findings(settings: Settings, *, with_cameras: bool = True) -> AsyncIte
             return
     yield Finding("token and configuration", not config.unreadable, _described(config))
     if with_cameras:
-        client = RtspClient(settings.rtsp_client)
-        for finding in await _all_cameras(config, Transport(settings.rtsp_transport), client):
+        capturing = Capturing(transport=Transport(settings.rtsp_transport), client=RtspClient(settings.rtsp_client))
+        for finding in await _all_cameras(config, capturing):
             yield finding
 
 
@@ -153,71 +151,32 @@ def _described(config: RecorderConfig) -> str:
     return "; ".join([told, *config.unreadable])
 
 
-async def _all_cameras(config: RecorderConfig, transport: Transport, client: RtspClient) -> list[Finding]:
+async def _all_cameras(config: RecorderConfig, capturing: Capturing) -> list[Finding]:
     turn = asyncio.Semaphore(CAMERAS_AT_ONCE)
-    streams = camera_streams(config, transport)
+    streams = camera_streams(config, capturing.transport)
     cameras = {camera.id: camera for camera in (*(held.camera for held in config.schedules), *config.cameras)}
 
     async def one(camera: Camera) -> Finding:
         async with turn:
-            return await _step(f"camera {camera.name}", lambda: _camera(streams[camera.id], client))
+            return await _step(f"camera {camera.name}", lambda: _camera(streams[camera.id], capturing))
 
     return list(await asyncio.gather(*(one(camera) for camera in cameras.values())))
 
 
-async def _camera(stream: Stream, client: RtspClient) -> str:
+async def _camera(stream: Stream, capturing: Capturing) -> str:
     try:
-        async with asyncio.timeout(CAMERA_SECONDS + 30):
-            return await asyncio.to_thread(_keyframe, stream.url, stream.transport, client)
+        async with asyncio.timeout(KEYFRAME_SECONDS + 30):
+            return await asyncio.to_thread(_keyframe, stream, capturing)
     except TimeoutError:
         raise CameraError("It neither answers nor fails: restart the camera.") from None
 
 
-def _keyframe(url: str, transport: Transport, client: RtspClient) -> str:
+def _keyframe(stream: Stream, capturing: Capturing) -> str:
     """As the recorder will read it, and by which client."""
-    began = time.monotonic()
-    unsuited: list[str] = []
-    reader = Reader() if client is RtspClient.AUTO else None
-    try:
-        stream = open_stream(
-            url,
-            reader,
-            with_audio=True,
-            transport=transport,
-            open_seconds=OPEN_SECONDS,
-            read_seconds=READ_SECONDS,
-            is_wanted=lambda: time.monotonic() - began < CAMERA_SECONDS,
-            on_playing=lambda: None,
-            on_unsuited=unsuited.append,
-        )
-        try:
-            if isinstance(stream, CameraStream):
-                _wait_for_keyframe(stream, began)
-            told = _sight(stream.tracks(AudioPolicy.COPY))
-        finally:
-            stream.close()
-    except StreamEnded:
-        if time.monotonic() - began < CAMERA_SECONDS:
-            raise
-        raise CameraError(f"No keyframe in {CAMERA_SECONDS:.0f} s: shorten its keyframe distance.") from None
-    finally:
-        if reader is not None:
-            reader.close()
-    seconds = time.monotonic() - began
-    by = "our own client" if isinstance(stream, PlainStream) else " ".join(["libav:", *unsuited]).rstrip(":.")
-    lacking = shortage() if transport is Transport.UDP else ""
-    return "; ".join(filter(None, [f"{told}, a keyframe after {seconds:.1f} s, read by {by}", lacking]))
-
-
-def _wait_for_keyframe(stream: CameraStream, began: float) -> None:
-    for packet in stream.packets():
-        if packet.stream_index == stream.video.index and packet.is_keyframe:
-            return
-        if time.monotonic() - began > CAMERA_SECONDS:
-            raise StreamEnded("No keyframe came.")
-
-
-def _sight(tracks: Tracks) -> str:
-    video, audio = tracks.video.codec_context, tracks.audio
-    sound = f", {audio.codec_context.name} sound" if audio is not None else ""
-    return f"{video.name} {video.width}x{video.height}{sound}"
+    found = look(stream, capturing, SystemClock(), counts_frames=False, seconds=KEYFRAME_SECONDS)
+    sight = found.sight
+    sound = f", {sight.audio} sound" if sight.audio is not None else ""
+    told = f"{sight.codec} {sight.width}x{sight.height}{sound}"
+    lacking = shortage() if stream.transport is Transport.UDP else ""
+    keyframe = f"{told}, a keyframe after {found.seconds_to_keyframe:.1f} s, read by {found.client}"
+    return "; ".join(filter(None, [keyframe, lacking]))

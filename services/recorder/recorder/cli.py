@@ -15,7 +15,7 @@ from recorder.errors import BadSettings, PortTaken, RecorderError, SpoolBusy, Sp
 from recorder.memory import give_back_what_is_freed, without_what_is_for_terminals
 from recorder.settings import Settings, read_settings
 
-BAD_SETTINGS, BAD_FOLDER, PORT_TAKEN = 2, 3, 4
+BAD_SETTINGS, BAD_FOLDER, PORT_TAKEN, RESTART = 2, 3, 4, 5
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -55,7 +55,8 @@ def run(env_file: EnvFile = Path(".env")) -> None:
 
     Exit codes: 0 stopped in order, 1 crashed (let the service manager restart
     it), 2 bad settings, 3 the data folder's path can't be used or another
-    recorder has it, 4 the port of the status pages is taken.
+    recorder has it, 4 the port of the status pages is taken, 5 stopped in
+    order to be started again, as somebody asked for in the console.
     """
     settings = _settings(env_file)
     give_back_what_is_freed()
@@ -70,7 +71,7 @@ def run(env_file: EnvFile = Path(".env")) -> None:
     try:
         with logging_to(folder, level=settings.log_level, form=settings.log_format, secrets=secrets):
             try:
-                asyncio.run(run_recorder(settings))
+                is_restart = asyncio.run(run_recorder(settings))
             except RecorderError:
                 raise
             except Exception:  # noqa: BLE001 - logged here, since only the log takes credentials out of tracebacks
@@ -80,6 +81,8 @@ def run(env_file: EnvFile = Path(".env")) -> None:
         _leave(str(error), BAD_FOLDER)
     except PortTaken as error:
         _leave(str(error), PORT_TAKEN)
+    if is_restart:
+        raise typer.Exit(RESTART)
 
 
 @app.command()

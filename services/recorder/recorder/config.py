@@ -65,7 +65,9 @@ class ConfigSync:
         interval: timedelta,
         client_id: UUID | None = None,
         backoff: Backoff | None = None,
+        on_confirmed: Callable[[RecorderConfig], None] = lambda _: None,
     ) -> None:
+        """`on_confirmed` is called whenever the control plane says that this is its present configuration."""
         self._control_plane = control_plane
         self._cache = cache
         self._apply = apply
@@ -73,6 +75,7 @@ class ConfigSync:
         self._interval = interval
         self._client_id = client_id or UUID(int=0)
         self._backoff = backoff or Backoff()
+        self._on_confirmed = on_confirmed
         self._etag: str | None = None
         self._list_etags: tuple[str | None, str | None] = (None, None)
         self._lists: tuple[bytes, bytes] = (b"[]", b"[]")
@@ -143,6 +146,8 @@ class ConfigSync:
             self._etag = document.etag
             self._take(config, Source.PUSHED)
         self._confirmed(Source.PUSHED)
+        if self.state.config is not None:
+            self._on_confirmed(self.state.config)
         spent = timedelta(seconds=self._clock.monotonic() - began)
         shortest = SHORTEST_ROUND if document is not None and document.etag else self._interval
         return timedelta(0) if spent > SHORTEST_ROUND else shortest

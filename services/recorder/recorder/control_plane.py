@@ -11,6 +11,7 @@ from uuid import UUID
 import httpx
 from pydantic import SecretStr, ValidationError
 
+from camfleet_contract.commands import CommandReceived, CommandResult
 from camfleet_contract.events import Event, EventReport, EventsAnswer
 from camfleet_contract.gaps import Gap, GapReport, GapsAnswer
 from camfleet_contract.heartbeats import Heartbeat, HeartbeatReceived
@@ -27,6 +28,7 @@ from recorder.link import Link
 from recorder.redaction import storable
 from recorder.settings import API_PATH
 from recorder.tls import trust
+from recorder.tokens import Bearer, Tokens
 
 TIMEOUT = httpx.Timeout(connect=10, read=30, write=30, pool=30)
 LONG_POLL_SECONDS = 25
@@ -48,11 +50,11 @@ class Document:
 
 
 @asynccontextmanager
-async def connected(backend_api_url: str, token: SecretStr, link: Link) -> AsyncIterator["ControlPlane"]:
+async def connected(backend_api_url: str, token: SecretStr | Tokens, link: Link) -> AsyncIterator["ControlPlane"]:
     """The control plane at an address; `link` learns from every call how it stands."""
-    headers = {"Authorization": f"Bearer {token.get_secret_value()}"}
+    auth = Bearer(token if isinstance(token, Tokens) else Tokens(token))
     async with httpx.AsyncClient(
-        base_url=backend_api_url + API_PATH, headers=headers, timeout=TIMEOUT, follow_redirects=False, verify=trust()
+        base_url=backend_api_url + API_PATH, auth=auth, timeout=TIMEOUT, follow_redirects=False, verify=trust()
     ) as client:
         yield ControlPlane(client, link)
 
@@ -110,6 +112,13 @@ class ControlPlane:
         """Offers segments; at most `OFFERS_PER_BATCH`."""
         return await self._post("segments/offer", OffersAnswer, body=OfferBatch(segments=list(segments)))
 
+    async def tell_command(
+        self, command_id: UUID, result: CommandResult, token: SecretStr | None = None
+    ) -> CommandReceived:
+        """Tells how far a command is, with `token` and no other if there is one."""
+        auth = Bearer(Tokens(token)) if token is not None else None
+        return await self._post(f"commands/{command_id}/result", CommandReceived, body=result, auth=auth)
+
     async def _document(
         self, path: str, etag: str | None, parameters: dict[str, str], wait_seconds: int
     ) -> Document | None:
@@ -131,10 +140,11 @@ class ControlPlane:
         *,
         body: Message | None = None,
         parameters: dict[str, str] | None = None,
+        auth: httpx.Auth | None = None,
     ) -> AnyMessage:
         content = body.model_dump_json(exclude_none=True) if body is not None else None
         headers = {"Content-Type": "application/json"} if body is not None else {}
-        response = await self._call("POST", path, params=parameters, content=content, headers=headers)
+        response = await self._call("POST", path, params=parameters, content=content, headers=headers, auth=auth)
         try:
             message = answer.model_validate_json(response.content)
         except ValidationError:
@@ -150,11 +160,18 @@ class ControlPlane:
         headers: dict[str, str],
         params: dict[str, str] | None = None,
         content: str | None = None,
+        auth: httpx.Auth | None = None,
         timeout: httpx.Timeout = TIMEOUT,  # noqa: ASYNC109 - httpx limits connect, write and each read on their own
     ) -> httpx.Response:
         try:
             response = await self._client.request(
-                method, f"/{path}", params=params, headers=headers, content=content, timeout=timeout
+                method,
+                f"/{path}",
+                params=params,
+                headers=headers,
+                content=content,
+                auth=auth or httpx.USE_CLIENT_DEFAULT,
+                timeout=timeout,
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             text = str(error) or type(error).__name__

@@ -95,6 +95,18 @@ class NoRoom(RecorderError):
     """As many cameras are recorded as the recorder may read: stop one, or set MAX_CONCURRENT_RECORDINGS."""
 
 
+class NotRecording(RecorderError):
+    """Nothing is recorded of the camera now."""
+
+
+class UndecodablePicture(RecorderError):
+    """The camera's picture can't be shown; its footage is kept all the same, since nobody decodes that here."""
+
+
+class NotNow(RecorderError):
+    """What was asked for would do harm just now; the text says what has to be different."""
+
+
 class SpoolError(RecorderError):
     """The recorder's disk can't be used."""
 

@@ -22,6 +22,7 @@ WAITING_LINES = 10_000
 # What these print at INFO are URLs, and an upload session's URL is a secret.
 QUIET = ("httpx", "httpcore", "gcloud", "aiohttp", "asyncio", "uvicorn.error", "uvicorn.access", "libav")
 _SESSION = re.compile(r"(upload_id=|/upload/[^\s\"']*/)[^\s\"'&]+", re.IGNORECASE)
+_TOKEN = re.compile(r"\b(cf[rk]_)[A-Za-z0-9_-]{16,}")
 _BEARER = re.compile(r"(bearer\s+)[^\s\"']+", re.IGNORECASE)
 
 
@@ -98,7 +99,7 @@ class Redaction:
         """The text without credentials."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return _BEARER.sub(r"\1***", _SESSION.sub(r"\1***", redacted(text)))
+        return _TOKEN.sub(r"\1***", _BEARER.sub(r"\1***", _SESSION.sub(r"\1***", redacted(text))))
 
 
 def _standard_processors(secrets: tuple[str, ...]) -> list[Processor]:

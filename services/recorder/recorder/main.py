@@ -3,10 +3,7 @@
 import asyncio
 import contextlib
 import os
-import signal
 import sqlite3
-import sys
-import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -26,14 +23,18 @@ from recorder.capacity import chosen, this_machine
 from recorder.capturing import Capturing
 from recorder.clock import SystemClock
 from recorder.clock_error import ClockError
+from recorder.commands import Commands
 from recorder.config import ConfigSync
 from recorder.config_cache import ConfigCache
 from recorder.control_plane import connected
+from recorder.deeds import Deeds
+from recorder.ending import Ending, is_started_again
 from recorder.errors import ControlPlaneError
 from recorder.heartbeat import Heartbeats
 from recorder.held_up import Waiting
 from recorder.link import Link
 from recorder.local_server import LocalServer, listening
+from recorder.looks import Looks
 from recorder.memory import keep_for_good, trimming
 from recorder.offers import Offers
 from recorder.problems import Problems
@@ -52,6 +53,7 @@ from recorder.stock import Stock
 from recorder.stocktaking import Stocktaking
 from recorder.storage.choice import chosen_store
 from recorder.stream import Transport
+from recorder.tokens import kept_tokens
 from recorder.turns import Turns
 from recorder.uplink import Uplink
 from recorder.uploads import Uploads
@@ -61,8 +63,6 @@ log = structlog.get_logger(__name__)
 
 VERSION = version("camfleet-recorder")
 GIB = 1024**3
-# Within the 10 s that a stop may take: the cameras seal in 8, the rest is for the last reports.
-HARD_STOP_SECONDS = 9.5
 CAMERAS_STOP_SECONDS = 8.2
 LAST_REPORTS_SECONDS = 1.0
 _THREADS = 32
@@ -70,42 +70,57 @@ SESSIONS_AHEAD = 4
 """Brokered upload sessions that are asked for ahead, for each upload at a time."""
 
 
-async def run(settings: Settings) -> None:
-    """The whole program, until SIGTERM or SIGINT. Raises `SpoolError` or `PortTaken` if it can't start."""
-    stop, clock, vault = _stop_signal(), SystemClock(), Vault(settings.secrets_key or settings.client_token)
-    link, base = Link(clock.now), settings.recording_base_dir
+async def run(settings: Settings) -> bool:
+    """The whole program, until SIGTERM or SIGINT, or until it is to be started again: then True.
+
+    Raises `SpoolError` or `PortTaken` if it can't start.
+    """
+    ending, clock, vault = Ending(), SystemClock(), Vault(settings.secrets_key or settings.client_token)
+    ending.on_signals()
+    link, base, tokens = Link(clock.now), settings.recording_base_dir, kept_tokens(settings)
     hosts = (*settings.status_allowed_hosts, settings.status_host)
     # More than the loop's few: what waits for a disk that stands still must not keep the signs of life waiting.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "work"))
+    await asyncio.to_thread(tokens.read)
     with listening(settings.status_host, settings.status_port) as listener:
         async with (
-            connected(settings.backend_api_url, settings.client_token, link) as control_plane,
+            connected(settings.backend_api_url, tokens, link) as control_plane,
             chosen_store(settings) as store,
             contextlib.AsyncExitStack() as opened,
         ):
             waiting = Waiting(
                 partial(_spool, base),
                 clock=clock,
-                stop=stop,
+                stop=ending.asked,
                 version=VERSION,
                 allowed_hosts=hosts,
                 heartbeat_interval=timedelta(seconds=settings.heartbeat_interval_seconds),
             )
             spool = await waiting.opened(listener, control_plane)
             if spool is None:
-                return
+                return False
             opened.callback(spool.close)
-            clock_error = ClockError(clock)
+            if waiting.held_up is not None:
+                await asyncio.to_thread(tokens.read)  # they lie in the same folder
+            clock_error, capturing = ClockError(clock), _capturing(settings)
             newest_first, wake, news = settings.upload_order is UploadOrder.NEWEST, _Wake(), _Wake()
             cameras = Cameras(
                 spool,
                 clock=clock,
-                capturing=_capturing(settings),
+                capturing=capturing,
                 on_change=wake.from_a_thread,
                 on_condition=news.from_a_thread,
                 clock_error=clock_error,
                 held_up=waiting.held_up,
             )
+            deeds = Deeds(
+                cameras,
+                Looks(cameras, capturing, clock),
+                tokens,
+                restart=partial(ending.ask, restart=True),
+                is_started_again=is_started_again(os.environ, os.getpid(), os.getppid()),
+            )
+            commands = Commands(control_plane, spool, deeds, clock=clock)
             config = ConfigSync(
                 control_plane,
                 ConfigCache(base / "cache", vault),
@@ -113,6 +128,7 @@ async def run(settings: Settings) -> None:
                 clock=clock,
                 interval=timedelta(seconds=settings.sync_interval_seconds),
                 client_id=settings.client_id,
+                on_confirmed=commands.take,
             )
             reserve = Reserve(int(settings.min_free_gib * GIB), settings.min_free_percent / 100)
             retention = Retention(
@@ -212,6 +228,7 @@ async def run(settings: Settings) -> None:
             stocktaking = Stocktaking(spool, cameras.is_recovered)
             others = (
                 config,
+                commands,
                 heartbeats,
                 pulse,
                 uplink,
@@ -222,8 +239,9 @@ async def run(settings: Settings) -> None:
                 LocalServer(api, listener),
             )
             keep_for_good()
-            await _run_all(cameras.run(), reports, [*(part.run() for part in others), trimming()], stop)
-    log.info("recorder_stopped")
+            await _run_all(cameras.run(), reports, [*(part.run() for part in others), trimming()], ending.asked)
+    log.info("recorder_stopped", is_restart=ending.is_restart)
+    return ending.is_restart
 
 
 async def _run_all(
@@ -267,28 +285,6 @@ class _Wake:
     def from_a_thread(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended: the next start finds the rows
             self._loop.call_soon_threadsafe(self)
-
-
-def _stop_signal() -> asyncio.Event:
-    """Fires on SIGTERM and SIGINT; from then on the process ends in time, even if a disk hangs for ever."""
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def begin() -> None:
-        if not stop.is_set():
-            stop.set()
-            deadline = threading.Timer(HARD_STOP_SECONDS, _give_up_waiting)
-            deadline.daemon = True
-            deadline.start()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, begin)
-    return stop
-
-
-def _give_up_waiting() -> None:
-    sys.stderr.write("recorder: something hangs; ending without it. Open segments are recovered at the next start.\n")
-    sys.stderr.flush()
-    os._exit(1)
 
 
 def _spool(base: Path) -> Spool:

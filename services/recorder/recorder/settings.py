@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_a_token(cls, token: SecretStr) -> SecretStr:
         text = token.get_secret_value().strip()
-        if not text or not text.isascii() or not text.isprintable() or " " in text:
+        if not is_token(text):
             raise ValueError("must be the token that the console showed when the client was created")
         return SecretStr(text)
 
@@ -148,6 +148,11 @@ class Settings(BaseSettings):
     def bytes_per_camera(self) -> int | None:
         """What one camera's files may take; None for any."""
         return int(self.max_gib_per_camera * 1024**3) if self.max_gib_per_camera else None
+
+
+def is_token(text: str) -> bool:
+    """Whether a call can carry it in its head."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
 
 def store_folder(url: str) -> Path:

@@ -73,6 +73,11 @@ class Take:
         self._ended = False
 
     @property
+    def tracks(self) -> Tracks:
+        """What it is fed with."""
+        return self._tracks
+
+    @property
     def is_recording(self) -> bool:
         return self._writer is not None
 

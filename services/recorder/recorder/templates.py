@@ -29,7 +29,7 @@ class Template:
     def __init__(self, track: VideoTrack, sets: bytes, keyframe: bytes, sound: AudioTrack | None) -> None:
         """`sets` in Annex B form, `keyframe` of length-prefixed NAL units. Unsuited if libav can't make sense of it."""
         try:
-            self._container = _without_packets(track.codec, sets + _in_annex_b(keyframe), sound)
+            self._container = _without_packets(track.codec, sets + in_annex_b(keyframe), sound)
         except (av.FFmpegError, IndexError, ValueError) as error:
             raise Unsuited(f"The camera's first picture can't be read: {type(error).__name__}.") from None
         self.video: VideoStream = self._container.streams.video[0]
@@ -64,7 +64,8 @@ def annex_b(units: Iterable[bytes]) -> bytes:
     return b"".join(_START + unit for unit in units)
 
 
-def _in_annex_b(access_unit: bytes) -> bytes:
+def in_annex_b(access_unit: bytes) -> bytes:
+    """The same with start codes in place of lengths."""
     at, parts = 0, []
     while at + 4 <= len(access_unit):
         end = at + 4 + int.from_bytes(access_unit[at : at + 4], "big")

@@ -11,6 +11,7 @@ Its invariants, and who keeps each:
 
 from recorder.spool.rows import (
     Backlog,
+    BegunCommand,
     Head,
     Hold,
     HoldOrigin,
@@ -27,6 +28,7 @@ from recorder.spool.spool import Spool
 
 __all__ = [
     "Backlog",
+    "BegunCommand",
     "Head",
     "Hold",
     "HoldOrigin",

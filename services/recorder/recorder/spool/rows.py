@@ -176,3 +176,13 @@ class Occupied:
     camera_id: UUID
     size_bytes: int
     held_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BegunCommand:
+    """A command of the control plane that was begun here."""
+
+    id: UUID
+    kind: str
+    result: str | None
+    """How it ended, as it is told; None if that isn't known: it is under way, or was when the recorder ended."""

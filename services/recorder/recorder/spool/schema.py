@@ -157,4 +157,14 @@ MIGRATIONS = (
         UPDATE cameras SET given_up = given_up + 1 WHERE id = OLD.camera_id;
     END;
     """,
+    """
+    -- What the control plane asked for by command and was begun here, so that nothing is carried out twice.
+    CREATE TABLE commands (
+        id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        begun_at INTEGER NOT NULL,
+        result TEXT,
+        told INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID;
+    """,
 )

@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 from recorder.disk_failures import disk_failure, may_pass
 from recorder.errors import FolderUnusable, SpoolError
 from recorder.spool.chains import Chains
+from recorder.spool.commands import Commands
 from recorder.spool.database import Database
 from recorder.spool.directory import Lock, Marker
 from recorder.spool.events import Events
@@ -49,6 +50,7 @@ class Spool:
         self.chains = Chains(database)
         self.gaps = Gaps(database)
         self.events = Events(database)
+        self.commands = Commands(database)
         removing = threading.Lock()
         self.holds = Holds(database, removing)
         self.removals = Removals(database, self.segments, self.holds, removing)
