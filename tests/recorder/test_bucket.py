@@ -1,6 +1,7 @@
 """Uploads to a bucket: what is stored is what was on the disk, whatever happens on the way."""
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from recorder.backoff import Backoff
 from recorder.errors import (
@@ -24,6 +27,7 @@ from recorder.storage.pace import Pace
 from recorder.storage.patience import Patience
 from recorder.storage.resumable import ResumableUpload
 from tests.recorder.gcs import UNIT, FaultKind, Gcs
+from tests.recorder.gcs_tokens import ACCESS_TOKEN
 
 QUICK = Patience(attempts=4, backoff=Backoff(timedelta(milliseconds=1), timedelta(milliseconds=5)))
 NAME = "cameras/c/2026/03/01/r/20260301T200000.000Z_s.mp4"
@@ -205,6 +209,21 @@ async def test_a_brokered_session_needs_no_credentials(
         await ResumableUpload(http_client, uri, upload, Pace(2 * UNIT, QUICK.silence), QUICK).run(is_new=False)
         == generation
     )
+
+
+async def test_a_key_that_was_renewed_is_used_without_a_restart(gcs: Gcs, tmp_path: Path) -> None:
+    file = gcs.credentials(tmp_path)
+    good = file.read_text()
+    stranger = rsa.generate_private_key(65537, 2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file.write_text(json.dumps(json.loads(good) | {"private_key": stranger.decode()}))
+    credentials = Credentials(file)
+    with pytest.raises(StorageRefused, match="renew the key"):
+        await credentials.header()
+    file.write_text(good)
+    assert await credentials.header() == {"Authorization": f"Bearer {ACCESS_TOKEN}"}
+    await credentials.close()
 
 
 async def test_check_names_the_permission_that_is_missing(gcs: Gcs, bucket: Bucket) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from recorder.errors import StorageUnavailable, UploadSessionGone
 from recorder.storage.gcs import Bucket
-from recorder.storage.pace import FIRST_BYTES, UNIT_BYTES, Pace
+from recorder.storage.pace import FIRST_BYTES, LARGEST_PIECE, SMALLEST_PIECE, UNIT_BYTES, Pace
 from recorder.storage.patience import LONGEST_ASKED, Patience, asked_wait
 from recorder.storage.resumable import ResumableUpload
 from tests.recorder.bucket_situations import EXPECTED, answers
@@ -84,6 +84,40 @@ def test_a_chunk_is_what_the_uplink_takes_in_a_sixth_of_the_patience() -> None:
     pace.arrived(UNIT_BYTES, timedelta(0))
     pace.broke()
     assert pace.chunk_bytes == UNIT_BYTES
+
+
+def test_the_short_end_of_a_file_says_nothing_against_larger_chunks() -> None:
+    pace = Pace(32 * UNIT_BYTES, 60 * SECOND)
+    for _ in range(6):
+        pace.arrived(pace.chunk_bytes, 0.1 * SECOND)
+    piece = pace.piece_bytes
+    pace.arrived(5000, 0.3 * SECOND, is_end=True)
+    assert (pace.chunk_bytes, pace.piece_bytes) == (32 * UNIT_BYTES, piece)
+    pace.arrived(5000, 30 * SECOND, is_end=True)
+    assert pace.chunk_bytes == UNIT_BYTES, "unless even that took long"
+
+
+def test_a_piece_is_what_goes_in_a_second() -> None:
+    pace = Pace(32 * UNIT_BYTES, 60 * SECOND)
+    pace.arrived(UNIT_BYTES, 8 * SECOND)
+    assert pace.piece_bytes == UNIT_BYTES // 8
+    pace.arrived(UNIT_BYTES, 800 * SECOND)
+    assert pace.piece_bytes == SMALLEST_PIECE
+    pace.arrived(UNIT_BYTES, 0.01 * SECOND)
+    assert pace.piece_bytes == LARGEST_PIECE
+
+
+def test_a_line_that_brings_not_even_the_smallest_chunk_gets_more_patience_until_it_does() -> None:
+    pace = Pace(32 * UNIT_BYTES, 60 * SECOND)
+    waits = []
+    for _ in range(5):
+        pace.broke()
+        waits.append(pace.patience / SECOND)
+    assert waits == [60, 120, 240, 480, 480], "first the chunk shrinks"
+    pace.arrived(UNIT_BYTES, 50 * SECOND)
+    assert pace.patience == 300 * SECOND
+    pace.arrived(UNIT_BYTES, 1 * SECOND)
+    assert pace.patience == 60 * SECOND
 
 
 async def test_a_slow_uplink_gets_small_chunks_and_no_request_is_given_up(

@@ -89,6 +89,24 @@ async def test_a_camera_that_stalls_is_noticed_told_and_recorded_again(spool: Sp
     assert gap.end in starts or min(abs(gap.end - start) for start in starts) < timedelta(seconds=1)
 
 
+async def test_what_a_camera_did_not_send_before_the_stop_is_told(spool: Spool) -> None:
+    """It had not been silent for long enough to be called stalled."""
+    async with CameraSimulator([PLAIN], port=0) as simulator:
+        cameras = Cameras(spool, capturing=Capturing(read_seconds=300))
+        cameras.apply(config(always(camera(simulator.url("yard")), segment_seconds=60)))
+        async with running(cameras):
+            await until(lambda: condition(cameras) is CameraCondition.RECORDING)
+            await simulator.camera("yard").wait_for_sent(50)
+            simulator.camera("yard").stall()
+            await asyncio.sleep(1.5)  # the silence itself
+            stopped = datetime.now(UTC)
+    (segment,) = sealed(spool)
+    assert segment.sealed is not None
+    (gap,) = (gap for gap in spool.gaps.to_report(datetime.now(UTC)) if gap.start >= segment.sealed.start)
+    assert (gap.cause, gap.start) == (GapCause.STREAM_STALLED, segment.sealed.end)
+    assert gap.end >= stopped
+
+
 async def test_a_stalled_camera_does_not_delay_the_stop(spool: Spool) -> None:
     async with CameraSimulator([PLAIN], port=0) as simulator:
         cameras = Cameras(spool, capturing=Capturing(read_seconds=30))

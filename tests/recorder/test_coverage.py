@@ -146,3 +146,44 @@ def test_the_distance_of_two_frames_is_no_gap(coverage: Coverage, spool: Spool) 
     coverage.footage(at(0.04))
     coverage.over(at(100))
     assert told(spool) == []
+
+
+def test_a_camera_that_had_just_fallen_silent_when_the_recorder_was_stopped_is_a_gap(
+    coverage: Coverage, spool: Spool
+) -> None:
+    coverage.begin(RUN, at(-10))
+    coverage.footage(NOON)
+    coverage.footage_until(at(10))
+    coverage.unread(at(13.8))
+    coverage.over(at(13.8))
+    (gap,) = spool.gaps.to_report(at(1000))
+    assert told(spool) == [(10, 13.8, GapCause.STREAM_STALLED)]
+    assert "3.8 s when it was read no more" in gap.detail
+
+
+def test_a_recorder_that_is_stopped_between_two_pictures_has_missed_nothing(coverage: Coverage, spool: Spool) -> None:
+    coverage.begin(RUN, at(-10))
+    coverage.footage(NOON)
+    coverage.footage_until(at(10))
+    coverage.unread(at(10.2))
+    coverage.over(at(10.2))
+    assert told(spool) == []
+
+
+def test_a_gap_that_is_open_when_the_recorder_is_stopped_keeps_its_cause(coverage: Coverage, spool: Spool) -> None:
+    coverage.begin(RUN, at(-10))
+    coverage.footage(NOON)
+    coverage.footage_until(at(10))
+    coverage.missing(GapCause.CAMERA_UNREACHABLE, "no route")
+    coverage.unread(at(30))
+    coverage.over(at(30))
+    assert told(spool) == [(10, 30, GapCause.CAMERA_UNREACHABLE)]
+
+
+def test_a_camera_that_fell_silent_just_before_the_end_of_its_window_is_a_gap(coverage: Coverage, spool: Spool) -> None:
+    coverage.begin(RUN, at(-10))
+    coverage.footage(NOON)
+    coverage.footage_until(at(98.5))
+    coverage.unread(at(100))
+    coverage.over(at(103))
+    assert told(spool) == [(98.5, 100, GapCause.STREAM_STALLED)]

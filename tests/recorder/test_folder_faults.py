@@ -17,7 +17,13 @@ from tests.recorder.waiting import until
 
 SEED = 4
 SEGMENTS = 60
-FAILURES = ({"write": "EIO"}, {"fsync": "EIO"}, {"change": "ENOSPC"}, {"write": "ENOSPC", "fsync": "EIO"})
+FAILURES = (
+    {"write": "EIO"},
+    {"fsync": "EIO"},
+    {"change": "ENOSPC"},
+    {"write": "ENOSPC", "fsync": "EIO"},
+    {"read": "EIO"},
+)
 
 
 @pytest.mark.timeout(300)

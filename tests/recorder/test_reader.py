@@ -38,6 +38,7 @@ class Recipient:
         self.may_go_on = threading.Event()
         self.may_go_on.set()
         self.is_held_up = threading.Event()
+        self.came = threading.Event()
         self._wanted_bytes = wanted_bytes
 
     def receive(self, data: bytes, arrival: float) -> bool:
@@ -45,6 +46,7 @@ class Recipient:
             self.is_held_up.set()
             self.may_go_on.wait()
         self.got += data
+        self.came.set()
         self.arrivals.append(arrival)
         return len(self.got) < self._wanted_bytes
 
@@ -80,6 +82,41 @@ def test_a_camera_that_sends_nothing_is_a_stall(reader: Reader, pool: ThreadPool
     camera, ours = connected()
     with camera, ours, pytest.raises(StreamStalled):
         carried(reader, pool, Line(ours, Recipient().receive, silence_seconds=0.2)).result(60)
+
+
+def test_what_came_by_now_can_be_had_in_the_middle_of_a_nap(pool: ThreadPoolExecutor) -> None:
+    reader = Reader(nap_seconds=60)
+    camera, ours = connected()
+    recipient = Recipient()
+    with camera, ours:
+        line = Line(ours, recipient.receive, silence_seconds=60, nap_seconds=60)
+        ending = carried(reader, pool, line)
+        camera.sendall(b"first")
+        assert recipient.came.wait(60)
+        camera.sendall(b", and what came in the nap")
+        reader.read_out(limit_seconds=30)
+        assert recipient.got == b"first, and what came in the nap"
+        line.interrupt()
+        ending.result(60)
+    reader.close()
+
+
+def test_a_disk_that_stands_still_does_not_keep_who_wants_what_came_by_now(pool: ThreadPoolExecutor) -> None:
+    reader = Reader(nap_seconds=0.02)
+    camera, ours = connected()
+    recipient = Recipient()
+    recipient.may_go_on.clear()
+    with camera, ours:
+        line = Line(ours, recipient.receive, silence_seconds=60)
+        ending = carried(reader, pool, line)
+        camera.sendall(b"first")
+        assert recipient.is_held_up.wait(60)
+        reader.read_out(limit_seconds=0.01)
+        assert not recipient.got
+        recipient.may_go_on.set()
+        line.interrupt()
+        ending.result(60)
+    reader.close()
 
 
 def test_an_interrupted_line_is_over_at_once(reader: Reader, pool: ThreadPoolExecutor) -> None:

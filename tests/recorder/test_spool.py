@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 from camfleet_contract.gaps import GapCause
 from camfleet_contract.recordings import RecordingStatus
 from recorder.errors import DiskMissing, SpoolBusy, SpoolTooNew
+from recorder.offers import offered
 from recorder.spool import MissedFootage, Recording, Sealed, Segment, SegmentState, Spool
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -210,8 +211,18 @@ def test_a_wrong_object_makes_the_segment_wait_for_a_new_upload(spool: Spool) ->
     spool.segments.mark_uploaded(segment.id, "cameras/x", 7)
     spool.segments.mark_sealed_again(segment.id, "checksum_mismatch", NOON)
     found = spool.segments.to_upload(NOON)[0]
-    assert (found.object_name, found.generation, found.upload_session) == (None, None, None)
+    assert (found.object_name, found.generation, found.upload_session) == ("cameras/x", None, None)
     assert found.refusal == "checksum_mismatch"
+    assert offered(found, spool.recorder_id).session_gone, "else the session that has ended would be handed out again"
+
+
+def test_what_was_proven_meanwhile_is_not_given_up_and_no_gap(spool: Spool) -> None:
+    segment = sealed(spool, begun(spool))
+    spool.segments.mark_stored([segment.id])
+    gap = MissedFootage(uuid7(), CAMERA, None, None, NOON, NOON + timedelta(minutes=1), GapCause.RETENTION, "")
+    assert not spool.removals.give_up(segment, gap)
+    assert spool.segments.file(segment).exists()
+    assert not spool.gaps.to_report(NOON)
 
 
 def test_only_stored_segments_are_deleted_the_file_before_the_row(spool: Spool) -> None:

@@ -10,15 +10,15 @@ import pytest
 from bench.upload_sink import sink
 from recorder.storage.gcs import Bucket
 from recorder.storage.interface import Upload
+from recorder.storage.pace import LARGEST_PIECE
 from recorder.storage.patience import Patience
-from recorder.storage.resumable import PIECE_BYTES
 from tests.recorder.test_bucket import Memory
 
 MIB = 1024 * 1024
 SIZE = 2048 * MIB
 CHUNK_BYTES = 64 * MIB
 # Of a few pieces: one is read, one is sent, and what the system doesn't take at once is copied by asyncio.
-MOST_BYTES = 8 * PIECE_BYTES
+MOST_BYTES = 8 * LARGEST_PIECE
 
 
 @pytest.mark.timeout(120)

@@ -12,9 +12,11 @@ import pytest
 from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
+from camfleet_contract.uploading import Fetch, Uploading
 from recorder.backoff import Backoff
 from recorder.clock import SystemClock
 from recorder.control_plane import ControlPlane
+from recorder.errors import StorageUnavailable
 from recorder.offers import Offers, name_of
 from recorder.reports import Reports
 from recorder.spool import Segment, SegmentState, Spool
@@ -29,6 +31,7 @@ from recorder.uploads import Uploads
 from recorder.vault import Vault
 from tests.recorder.control_plane import FakeControlPlane
 from tests.recorder.gcs import UNIT, FaultKind, Gcs
+from tests.recorder.rig import config
 from tests.recorder.spooled import NOON, begun, sealed
 from tests.recorder.waiting import LIMIT_SECONDS, until
 
@@ -63,6 +66,7 @@ async def uploading(
     parallel: int = 2,
     newest_first: bool = True,
     uplink: Uplink | None = None,
+    backoff: Backoff = QUICK,
 ) -> AsyncIterator[Uploads]:
     clock = SystemClock()
     uplink = uplink or Uplink(clock)
@@ -77,7 +81,7 @@ async def uploading(
         parallel=parallel,
         ahead=AHEAD,
         on_uploaded=progress,
-        backoff=QUICK,
+        backoff=backoff,
         poll=TICK,
     )
     uplink.on_opening = uploads.wake
@@ -253,6 +257,60 @@ async def test_sessions_that_expire_at_once_are_not_asked_for_in_a_rush(
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert not await reports.drain()
+    assert gcs.opened == 2
+
+
+class Failing:
+    """A store that is away."""
+
+    needs_session = False
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    async def put(self, upload: Upload, memory: SessionMemory) -> int | None:
+        self.tries += 1
+        raise StorageUnavailable("it is away")
+
+    async def check(self) -> None:
+        return
+
+    async def close(self) -> None:
+        return
+
+
+async def test_what_somebody_waits_for_does_not_storm_a_store_that_is_away(data_spool: Spool, vault: Vault) -> None:
+    recording = begun(data_spool)
+    for minute in range(40):
+        sealed(data_spool, recording, NOON + timedelta(minutes=minute))
+    end = NOON + timedelta(hours=1)
+    fetch = Fetch(id=uuid7(), camera_id=recording.camera_id, start=NOON, end=end, expires_at=NOON + timedelta(days=999))
+    uplink = Uplink(SystemClock())
+    uplink.apply(config().model_copy(update={"uploading": Uploading(fetches=[fetch])}))
+    store = Failing()
+    slow = Backoff(timedelta(seconds=30), timedelta(seconds=30), draw=lambda: 1.0)
+    async with uploading(data_spool, store, vault, Progress(), parallel=1, uplink=uplink, backoff=slow) as uploads:
+        await until(lambda: bool(uploads.state.error))
+        for _ in range(100):  # as many turns as another twenty tries would have needed
+            uploads.wake()
+            await asyncio.to_thread(data_spool.segments.backlog)
+    assert store.tries <= 2
+
+
+async def test_a_session_that_is_refused_again_and_again_is_left(
+    data_spool: Spool, vault: Vault, gcs: Gcs, http_client: httpx.AsyncClient
+) -> None:
+    segment = sealed(data_spool, begun(data_spool))
+    store, progress = bucket(http_client, gcs), Progress()
+    spoilt = gcs.open_session(name_of(segment), segment_size(segment))
+    data_spool.segments.set_upload_session(segment.id, name_of(segment), vault.lock(spoilt.encode()))
+    gcs.faults.extend([FaultKind.FORBIDDEN] * 2)
+    async with uploading(data_spool, store, vault, progress) as uploads:
+        for _ in range(2):
+            await until(lambda: bool((held := data_spool.segments.get(segment.id)) and held.retry_at))
+            data_spool.segments.clear_refusal(segment.id)
+            uploads.wake()
+        await progress.until(lambda: state(data_spool, segment) is SegmentState.UPLOADED)
     assert gcs.opened == 2
 
 

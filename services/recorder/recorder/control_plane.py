@@ -173,7 +173,8 @@ class ControlPlane:
                 auth=auth or httpx.USE_CLIENT_DEFAULT,
                 timeout=timeout,
             )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            # httpx lets a spoilt TLS record (ssl.SSLError, an OSError) through as it is.
             text = str(error) or type(error).__name__
             raise self.link.lost(ControlPlaneUnreachable(f"no answer: {text}")) from None
         status = response.status_code

@@ -16,6 +16,8 @@ from recorder.wanted import Run
 SMALLEST = timedelta(milliseconds=250)
 """Shorter holes are not worth a row: the distance of two frames is one."""
 
+SILENT = timedelta(seconds=0.5)
+"""A camera from which nothing came for so long is no longer between two pictures."""
 _LONGEST = timedelta(days=1)
 """A gap of weeks is told day by day: who looks for gaps needn't look back for ever."""
 _EARLY = timedelta(seconds=6)
@@ -71,6 +73,17 @@ class Coverage:
                 self._missing_since = max(self._run.start, self.last_footage or self._run.start)
             if (self._cause, self._detail) == _NO_REASON:
                 self._cause, self._detail = cause, detail
+
+    def unread(self, until: datetime) -> None:
+        """No more is read. What came last may be a while before `until`, though nobody called it a stall yet."""
+        with self._lock:
+            if self._run is None or self._missing_since is not None:
+                return
+            since = max(self._run.start, self.last_footage or self._run.start)
+            silent = min(until, self._run.end) - since
+            if silent >= SILENT:
+                told = f"The camera had sent nothing for {silent.total_seconds():.1f} s when it was read no more."
+                self._missing_since, self._cause, self._detail = since, GapCause.STREAM_STALLED, told
 
     def lost(self, start: datetime, end: datetime, recording_id: UUID, error: CameraError) -> None:
         """Footage that came and was counted, and didn't reach the disk."""

@@ -79,8 +79,9 @@ async def run(settings: Settings) -> bool:
     ending.on_signals()
     link, base, tokens = Link(clock.now), settings.recording_base_dir, kept_tokens(settings)
     hosts = (*settings.status_allowed_hosts, settings.status_host)
-    # More than the loop's few: what waits for a disk that stands still must not keep the signs of life waiting.
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "work"))
+    # More than the loop's few: what waits for a disk that stands still must not keep the signs of life waiting. An
+    # upload never has more than one of them.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS + settings.upload_parallel, "work"))
     await asyncio.to_thread(tokens.read)
     with listening(settings.status_host, settings.status_port) as listener:
         async with (

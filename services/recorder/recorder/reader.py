@@ -112,7 +112,8 @@ class Reader:
         self._closed = threading.Event()
         self._woken = threading.Event()
         """A connection came, which may have to be read oftener than those that are there; or all is over."""
-        self._rounds: queue.SimpleQueue[list[_Came] | None] = queue.SimpleQueue()
+        self._rounds: queue.SimpleQueue[list[_Came] | threading.Event | None] = queue.SimpleQueue()
+        """What each round brought; an event is set when its turn comes, None is the end."""
         self._read_bytes = self._taken_bytes = 0
         for name, work in (("reader", self._read), ("muxer", self._take)):
             # Daemons: a disk that never answers must not keep the process from ending.
@@ -133,6 +134,19 @@ class Reader:
                 if not self._lines:
                     self._occupied.clear()
 
+    def read_out(self, limit_seconds: float) -> None:
+        """What has come by now is read and made into footage before this returns, unless that takes too long."""
+        came: list[_Came] = []
+        with self._reading:
+            for line in self._lines:
+                self._read_safely(line, came)
+            if came:
+                # In its turn: the thread that reads can't hand over what came later before the lock is free.
+                self._rounds.put(came)
+        done = threading.Event()
+        self._rounds.put(done)
+        done.wait(limit_seconds)
+
     def close(self) -> None:
         """End both threads, soon."""
         self._closed.set()
@@ -152,24 +166,26 @@ class Reader:
                         continue
                     # A little early rather than a round late: rounds are as far apart as the shortest nap.
                     line.due_at = now + min(self._nap, line.nap_seconds) - shortest / 2
-                    try:
-                        is_pressed = self._read_line(line, came) or is_pressed
-                    except Exception as error:
-                        # What one camera brings about must not stop the others.
-                        log.exception("reading_failed")
-                        line.is_read_out = True
-                        came.append(
-                            _Came(line, time.monotonic(), StreamEnded(f"Reading failed: {type(error).__name__}"))
-                        )
-            if came:
-                self._rounds.put(came)
-                came = []  # else it stays in memory for the nap, too
+                    is_pressed = self._read_safely(line, came) or is_pressed
+                if came:
+                    self._rounds.put(came)
+            came = []  # else it stays in memory for the nap, too
             # A receive buffer that fills up within a nap would slow the camera down.
             nap = self._nap / 2 if is_pressed else self._nap * 1.1
             self._nap = max(_SHORTEST_NAP_SECONDS, min(nap, self._longest_nap))
             self._woken.wait(min(self._nap, shortest))
             self._woken.clear()
         self._rounds.put(None)
+
+    def _read_safely(self, line: Line, came: list[_Came]) -> bool:
+        try:
+            return self._read_line(line, came)
+        except Exception as error:
+            # What one camera brings about must not stop the others.
+            log.exception("reading_failed")
+            line.is_read_out = True
+            came.append(_Came(line, time.monotonic(), StreamEnded(f"Reading failed: {type(error).__name__}")))
+            return False
 
     def _read_line(self, line: Line, came: list[_Came]) -> bool:
         """Whether more came than should in a nap."""
@@ -198,6 +214,9 @@ class Reader:
 
     def _take(self) -> None:
         while (came := self._rounds.get()) is not None:
+            if isinstance(came, threading.Event):
+                came.set()
+                continue
             for each in came:
                 each.line.take(each.arrival, each.data)
                 if isinstance(each.data, bytes):

@@ -87,8 +87,10 @@ class SupervisedCamera:
     def release(self, run: Run | None, now: datetime) -> None:
         """It isn't to be read any more, though perhaps it should be for `run`."""
         self._disconnect()
-        if self.journal.run is not None:
-            self._finish(self.journal.run)
+        if (current := self.journal.run) is not None:
+            if now >= current.end:
+                self.journal.coverage.unread(current.end)
+            self._finish(current)
         if run is None:
             self.journal.coverage.over(now)
 

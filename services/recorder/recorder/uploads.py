@@ -85,6 +85,7 @@ class Uploads:
         self._woken, self._woken_for_urgent = asyncio.Event(), asyncio.Event()
         self._choosing = asyncio.Lock()
         self._gone: Counter[UUID] = Counter()
+        self._refused: set[UUID] = set()
         self._failures = 0
         self.state = StoreState()
 
@@ -149,6 +150,9 @@ class Uploads:
     async def _next_urgent(self) -> Segment:
         """The same for what somebody waits for: that does not even wait until an upload ends."""
         while True:
+            if self._failures:
+                # Else a store that fails, or a full boot disk, would be asked as fast as it can answer.
+                await asyncio.sleep(self._backoff.wait(self._failures).total_seconds())
             self._woken_for_urgent.clear()
             chosen = self._taken(await self._look(self.turns.urgent)) if self._uplink.fetches() else None
             if chosen is not None:
@@ -207,6 +211,12 @@ class Uploads:
             wait = MINUTE
             if isinstance(error, StorageUnavailable):
                 wait = max(self._backoff.wait(self._failures), error.asked)
+            elif segment.id in self._refused:
+                # Perhaps it is the session that is spoilt, which would live on for a week.
+                self._refused.discard(segment.id)
+                await asyncio.to_thread(spool.set_upload_session, segment.id, upload.object_name, None)
+            else:
+                self._refused.add(segment.id)
             await asyncio.to_thread(spool.refuse, segment.id, str(error), self._clock.now() + wait)
         else:
             await asyncio.to_thread(spool.mark_uploaded, segment.id, upload.object_name, generation)
@@ -269,6 +279,7 @@ class Uploads:
             log.info("store_usable_again")
         self._failures = 0
         self._gone.pop(segment.id, None)
+        self._refused.discard(segment.id)
         self.state = StoreState(last_upload=self._clock.now(), uploaded=self.state.uploaded + 1)
         log.info("segment_uploaded", segment_id=segment.id, camera_id=segment.camera_id)
         self._on_uploaded()

@@ -42,11 +42,13 @@ class Removals:
     def give_up(self, segment: Segment, gap: MissedFootage) -> bool:
         """Delete a segment that is not proven, by a rule: the file, then the row together with its gap.
 
-        False if it is held meanwhile. OSError if the file can't be deleted. A power cut in between leaves a row without
-        a file: closed as lost.
+        False if it is held or proven meanwhile: what is proven goes by `delete_stored`, and is no gap. OSError if the
+        file can't be deleted. A power cut in between leaves a row without a file: closed as lost.
         """
         with self._removing:
-            row = self._database.rows("SELECT 1 FROM segments WHERE id = ? AND held = 0", (str(segment.id),))
+            row = self._database.rows(
+                "SELECT 1 FROM segments WHERE id = ? AND held = 0 AND state != 'stored'", (str(segment.id),)
+            )
             if not row:
                 return False
             self._segments.file(segment).unlink(missing_ok=True)
@@ -54,7 +56,9 @@ class Removals:
             if folder.is_dir():
                 sync_folder(folder)
             with self._database.transaction() as db:
-                if db.execute("DELETE FROM segments WHERE id = ?", (str(segment.id),)).rowcount:
+                proven = db.execute("SELECT state = 'stored' FROM segments WHERE id = ?", (str(segment.id),)).fetchone()
+                db.execute("DELETE FROM segments WHERE id = ?", (str(segment.id),))
+                if proven is not None and not proven[0]:
                     insert_gap(db, gap)
         return True
 

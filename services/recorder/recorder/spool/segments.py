@@ -149,9 +149,13 @@ class Segments:
             )
 
     def mark_sealed_again(self, segment_id: UUID, refusal: str, retry_at: datetime) -> None:
-        """The object is missing or wrong: upload anew, into a new session."""
+        """The object is missing or wrong: upload anew, into a new session.
+
+        The name stays, which tells the next offer that there was a session: else the control plane would hand out the
+        one that has ended, and it answers with the object that was.
+        """
         self._update(
-            "UPDATE segments SET state = 'sealed', object_name = NULL, generation = NULL, upload_session = NULL,"
+            "UPDATE segments SET state = 'sealed', generation = NULL, upload_session = NULL,"
             " refusal = ?, retry_at = ? WHERE id = ? AND state IN ('sealed', 'uploaded')",
             (refusal, to_column(retry_at), str(segment_id)),
         )

@@ -14,7 +14,10 @@ LONGEST_SEGMENT = timedelta(hours=2)
 
 
 class UploadQueue:
-    """Reads only. Each query walks an index and stops at its limit, however long the backlog is."""
+    """Reads only. Each query walks an index and stops at its limit, however long the backlog is.
+
+    What is put off is walked past: a camera whose offers are all refused for an hour costs a walk over its backlog.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from recorder.errors import ObjectDiffers, StorageRefused, StorageUnavailable
+from recorder.errors import LocalFileDamaged, ObjectDiffers, StorageRefused, StorageUnavailable
 from recorder.storage.interface import SessionMemory, Upload, checksum, pieces
 
 GENERATION = 0
@@ -88,7 +88,7 @@ class Folder:
             probe.unlink(missing_ok=True)
 
     def _compare(self, target: Path, upload: Upload) -> None:
-        same = target.stat().st_size == upload.size_bytes and checksum(target, upload.size_bytes) == upload.crc32c
+        same = target.stat().st_size == upload.size_bytes and _read(target, upload.size_bytes) == upload.crc32c
         if not same:
             raise ObjectDiffers(f"{upload.object_name} is there already with other bytes")
 
@@ -155,10 +155,18 @@ def _sync(partial: Path) -> None:
 
 
 def _read_back(partial: Path, size_bytes: int) -> str:
-    told = checksum(partial, size_bytes)
+    told = _read(partial, size_bytes)
     with partial.open("rb", buffering=0) as file:
         _forget(file.fileno())  # nobody here reads it again: memory is for what is being recorded
     return told
+
+
+def _read(stored: Path, size_bytes: int) -> str:
+    """The checksum of what is in the store: that it can't be read says nothing against the file it came from."""
+    try:
+        return checksum(stored, size_bytes)
+    except LocalFileDamaged as error:
+        raise StorageUnavailable(f"what was stored can't be read back: {error}: check that disk") from None
 
 
 def _forget(descriptor: int) -> None:

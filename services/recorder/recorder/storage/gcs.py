@@ -39,9 +39,9 @@ class Credentials:
         """The `Authorization` header of a request."""
         try:
             async with self._lock, asyncio.timeout(TOKEN_SECONDS):
-                return {"Authorization": f"Bearer {await self.token().get()}"}
+                return {"Authorization": f"Bearer {await self._known()}"}
         except aiohttp.ClientResponseError as error:
-            if error.status < HTTPStatus.INTERNAL_SERVER_ERROR and error.status not in COME_BACK:
+            if not _comes_back(error.status):
                 raise StorageRefused(
                     f"Google refuses the credentials ({error.status}): renew the key of GCP_CREDENTIALS_PATH"
                 ) from None
@@ -52,18 +52,31 @@ class Credentials:
             # A private key that is none, a field that is missing.
             raise StorageRefused(f"the credentials can't be used ({type(error).__name__}): renew the key") from None
 
-    def token(self) -> Token:
+    async def token(self) -> Token:
         """The token, made when it is first needed: a bad key file must stop the uploads only, not the recording."""
+        async with self._lock:
+            return await self._made()
+
+    async def close(self) -> None:
+        """Closes the connections. Whoever asks again reads the key file anew."""
+        token, self._token = self._token, None
+        if token is not None:
+            await token.close()
+
+    async def _made(self) -> Token:
         if self._token is None:
             if self._file is not None:
-                _check_credentials(self._file)
+                await asyncio.to_thread(_check_credentials, self._file)
             self._token = Token(service_file=str(self._file) if self._file else None, scopes=[SCOPE])
         return self._token
 
-    async def close(self) -> None:
-        """Closes the connections."""
-        if self._token is not None:
-            await self._token.close()
+    async def _known(self) -> str | None:
+        try:
+            return await (await self._made()).get()
+        except (aiohttp.ClientResponseError, ValueError, LookupError, TypeError):
+            # A file that is renewed must be used without a restart.
+            await self.close()
+            raise
 
 
 class Bucket:
@@ -118,9 +131,9 @@ class Bucket:
                 url,
                 params=[("permissions", p) for p in NEEDED],
                 headers=await self._headers(),
-                timeout=timeouts(self._patience),
+                timeout=timeouts(self._patience.silence),
             )
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, OSError) as error:
             raise StorageUnavailable(f"the bucket can't be reached: {type(error).__name__}") from None
         if response.status_code == HTTPStatus.NOT_FOUND:
             raise StorageRefused(f"there is no bucket {self._name}: check GCP_BUCKET_NAME")
@@ -155,9 +168,9 @@ class Bucket:
         }
         try:
             response = await self._client.post(
-                url, params=parameters, headers=headers, json=body, timeout=timeouts(self._patience)
+                url, params=parameters, headers=headers, json=body, timeout=timeouts(self._patience.silence)
             )
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, OSError) as error:
             raise StorageUnavailable(f"the bucket can't be reached: {type(error).__name__}") from None
         if response.status_code == HTTPStatus.PRECONDITION_FAILED:
             raise NameTaken(f"{upload.object_name} is there already")
@@ -172,7 +185,8 @@ class Bucket:
         headers = await self._headers()
         try:
             async with asyncio.timeout(self._patience.silence.total_seconds()):
-                told = await self._metadata_client().download_metadata(self._name, upload.object_name, headers=headers)
+                client = await self._metadata_client()
+                told = await client.download_metadata(self._name, upload.object_name, headers=headers)
             stored = StoredObject.model_validate(told)
         except aiohttp.ClientResponseError as error:
             if error.status == HTTPStatus.NOT_FOUND:
@@ -189,10 +203,14 @@ class Bucket:
             raise ObjectDiffers(f"{upload.object_name} is in the bucket already with other bytes")
         return stored.generation
 
-    def _metadata_client(self) -> GoogleStorage:
+    async def _metadata_client(self) -> GoogleStorage:
+        token = await self._credentials.token() if self._credentials else None
+        if self._google is not None and token is not None and self._google.token is not token:
+            old, self._google = self._google, None  # its key was refused
+            await old.close()
         if self._google is None:
             self._google = GoogleStorage(
-                token=self._credentials.token() if self._credentials else None,
+                token=token,
                 api_root=self._api_root,
                 api_is_dev=self._api_root != API_ROOT,  # an emulator's certificate is not verified, Google's is
             )

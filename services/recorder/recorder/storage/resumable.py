@@ -32,8 +32,6 @@ CANCELLED = 499
 COME_BACK = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE, CANCELLED}
 RANGE = re.compile(r"bytes=0-(\d{1,15})")
-# Read and sent at a time. Fewer turns between threads cost less, a chunk's size in memory for each upload more.
-PIECE_BYTES = 2 * 1024 * 1024
 CONNECT_SECONDS = 10.0
 
 
@@ -57,10 +55,10 @@ class _Interrupted(Exception):
         self.asked = asked
 
 
-def timeouts(patience: Patience) -> httpx.Timeout:
-    """The limits of one request; those for reading and writing count anew with each byte."""
-    silence = patience.silence.total_seconds()
-    return httpx.Timeout(connect=min(CONNECT_SECONDS, silence), read=silence, write=silence, pool=silence)
+def timeouts(silence: timedelta) -> httpx.Timeout:
+    """The limits of one request. That for writing counts anew with each piece, when the system has taken it whole."""
+    seconds = silence.total_seconds()
+    return httpx.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds, write=seconds, pool=seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +114,13 @@ class ResumableUpload:
         begun = time.monotonic()
         told = await self._request(headers, self._content(start, end), least=start, most=end)
         arrived = (end if isinstance(told, StoredObject) else told) - start
-        self.pace.arrived(arrived, timedelta(seconds=time.monotonic() - begun))
+        took = timedelta(seconds=time.monotonic() - begun)
+        self.pace.arrived(arrived, took, is_end=isinstance(told, StoredObject))
         return told
 
     async def _content(self, start: int, end: int) -> AsyncIterator[bytes]:
         while start < end:
-            granted = await self.upload.grant(min(PIECE_BYTES, end - start))
+            granted = await self.upload.grant(min(self.pace.piece_bytes, end - start))
             piece = await asyncio.to_thread(_read, self.upload.path, start, granted)
             start += len(piece)
             yield piece
@@ -135,9 +134,10 @@ class ResumableUpload:
     ) -> "int | StoredObject":
         try:
             response = await self.client.put(
-                self.uri, content=content, headers=headers, timeout=timeouts(self.patience)
+                self.uri, content=content, headers=headers, timeout=timeouts(self.pace.patience)
             )
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, OSError) as error:
+            # httpx lets a spoilt TLS record (ssl.SSLError, an OSError) through as it is.
             raise _Interrupted(type(error).__name__) from None
         except httpx.InvalidURL:
             raise UploadSessionGone("the session's address is no URL") from None
