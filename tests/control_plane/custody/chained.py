@@ -21,6 +21,7 @@ from control_plane.custody.findings import Finding, Tally
 from control_plane.custody.rows import link_of
 from control_plane.custody.verification import verify
 from control_plane.models import Camera, Client, Gap, Recording, Segment, SegmentState, Site
+from control_plane.rebuild import Rebuild, Summary
 from control_plane.recordings.chain_heads import keep_heads
 from control_plane.recordings.retention import delete_old_footage
 from control_plane.services import Services
@@ -180,6 +181,13 @@ class Scene:
         # The database has a clock of its own.
         await self.sql("UPDATE events SET occurred_at = :now WHERE kind = 'camera.footage_deleted'", now=now)
         return now
+
+    async def rebuilt(self, what_was_lost: str = "TRUNCATE segments, chain_heads, gaps, events, recordings") -> None:
+        """The database, or some of it, is gone and recreated from the store."""
+        await self.sql(what_was_lost)
+        summary = Summary(lambda _: None)
+        await Rebuild(self.services.sessions, self.services.store, summary, now=START + timedelta(hours=2)).run()
+        assert summary.segments, "or there is nothing to be seen"
 
     async def gap(self, start: datetime, cause: str) -> None:
         gap = Gap(

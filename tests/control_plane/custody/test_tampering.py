@@ -1,19 +1,15 @@
 """Whatever is done to stored footage later shows, and the segment is named. In a folder and in a bucket."""
 
 import hashlib
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from uuid_utils.compat import uuid7
 
-from camfleet_contract.gaps import GapCause
 from control_plane.custody import rows
 from control_plane.custody.rows import link_of
 from control_plane.models import Segment, SegmentState
-from control_plane.stores import Examined, StoredObject
-from control_plane.stores.folder import FolderStore
-from tests.control_plane.custody.chained import KEPT_DAYS, MINUTE, START, Scene, content, crc32c, describe
+from tests.control_plane.custody.chained import MINUTE, START, Scene, content, crc32c
 
 
 @pytest.mark.parametrize("with_bytes", [False, True])
@@ -114,24 +110,6 @@ async def test_an_inserted_segment_with_row_and_object(yard: Scene, chained: boo
     assert found[0].segment_id == id_
 
 
-async def test_a_segment_put_behind_the_end_that_its_recorder_told(yard: Scene) -> None:
-    await yard.told(waiting_from=5, now=START + timedelta(hours=1))
-    await yard.told(now=START + timedelta(hours=2))
-    await yard.sealed()
-    assert await yard.problems() == [("segment_inserted", 6)]
-
-
-async def test_a_segment_that_its_recorder_never_confirmed_is_told_once_it_had_time_to(yard: Scene) -> None:
-    await yard.sealed()
-    stored_at = yard.number(6).stored_at
-    assert stored_at is not None
-    assert await yard.findings(now=stored_at + MINUTE) == []
-    (note,) = await yard.findings(now=stored_at + timedelta(hours=1))
-    assert (note.kind.value, note.sequence, note.is_problem) == ("unconfirmed", 6, False)
-    await yard.told(now=stored_at + timedelta(hours=2))
-    assert await yard.findings(now=stored_at + timedelta(hours=3)) == []
-
-
 @pytest.mark.parametrize(
     "columns",
     [
@@ -206,70 +184,6 @@ async def test_a_recorder_that_went_back(yard: Scene) -> None:
     assert ("head_differs", 4) in await yard.problems()
 
 
-async def test_what_waits_at_the_recorder_is_not_missing(yard: Scene) -> None:
-    await yard.sealed(2, state=SegmentState.OFFERED)
-    yard._sealed()
-    await yard.told(waiting_from=6)
-    assert [(finding.kind.value, finding.sequence) for finding in await yard.findings()] == [("waiting", 8)]
-
-
-async def test_what_the_recorder_gave_up_is_told_and_no_more_than_that(yard: Scene) -> None:
-    given_up = yard._sealed()
-    await yard.sealed(2, boxed=True)
-    await yard.told(given_up=1)
-    assert await yard.problems() == [("segment_removed", 6)], "nothing was told of that time"
-    await yard.gap(given_up.started_at, GapCause.RETENTION)
-    (note,) = await yard.findings()
-    assert (note.kind.value, note.sequence) == ("given_up", 6)
-    assert "disk was nearly full" in note.text
-    await yard.erase(yard.number(3))
-    assert await yard.problems() == [("segment_removed", 3)]
-
-
-async def given_up_before_the_last(yard: Scene, *, boxed: bool = True) -> Segment:
-    """#6 is given up, #7 the last; its row."""
-    gap = yard._sealed()
-    await yard.gap(gap.started_at, GapCause.RETENTION)
-    await yard.sealed(boxed=boxed)
-    await yard.told(given_up=1)
-    return yard.number(7)
-
-
-@pytest.mark.parametrize(
-    "columns", [{"packets": 1499}, {"clock_error_seconds": 0.0}, {"ended_at": START + timedelta(minutes=9)}], ids=str
-)
-async def test_an_edited_row_after_what_the_recorder_gave_up(yard: Scene, columns: dict[str, object]) -> None:
-    row = await given_up_before_the_last(yard)
-    assert await yard.problems() == []
-    await yard.change(row, **columns)
-    assert await yard.problems() == [("row_altered", 7)]
-
-
-async def test_an_exchanged_segment_after_what_the_recorder_gave_up(yard: Scene) -> None:
-    """With a row and a box that fit: only the link that the recorder told is out of reach."""
-    row = await given_up_before_the_last(yard)
-    row.packets = 7
-    data = b"staged" + yard.box(row)
-    describe(row, data)
-    yard.put(row, data)
-    generation = yard.gcs.objects[row.object_name]["generation"] if yard.gcs else 0
-    await yard.change(
-        row,
-        packets=7,
-        size_bytes=len(data),
-        crc32c=row.crc32c,
-        sha256=row.sha256,
-        generation=int(generation),
-    )
-    assert ("row_altered", 7) in await yard.problems()
-
-
-async def test_what_can_not_be_checked_after_a_hole_is_told(yard: Scene) -> None:
-    await given_up_before_the_last(yard, boxed=False)
-    notes = [(finding.kind.value, finding.sequence) for finding in await yard.findings()]
-    assert notes == [("given_up", 6), ("not_chained", 7)]
-
-
 async def test_the_first_of_a_period_is_checked_by_the_link_before_it_whenever_that_was_filmed(yard: Scene) -> None:
     await yard.sealed()
     # A file that was adopted: sealed after it, filmed before it.
@@ -278,70 +192,6 @@ async def test_the_first_of_a_period_is_checked_by_the_link_before_it_whenever_t
     await yard.change(yard.number(6), packets=1499)
     (finding,) = await yard.findings(yard.number(6).started_at)
     assert (finding.kind.value, finding.sequence) == ("row_altered", 6)
-
-
-async def test_deletion_by_retention_is_no_tampering(yard: Scene) -> None:
-    await yard.kept_to_retention(START + 3 * MINUTE)
-    notes = await yard.findings()
-    assert [(note.kind.value, note.sequence, note.is_problem) for note in notes] == [
-        ("deleted", 1, False),
-        ("deleted", 2, False),
-    ]
-    assert f"retention: {KEPT_DAYS} days" in notes[0].text
-
-
-@pytest.mark.parametrize(
-    ("columns", "why"),
-    [
-        ({}, "not 30 days old"),
-        ({"deleted_at": START + timedelta(days=60)}, "no audit event"),
-        ({"deletion_reason": "retention: 7 days"}, "no audit event"),
-        ({"deletion_reason": "cleaned up"}, "no rule of retention"),
-        ({"deleted_at": None}, "no rule of retention"),
-    ],
-    ids=["too young", "at another time", "by another rule", "for no rule's reason", "at no time"],
-)
-async def test_an_object_removed_whose_row_says_that_retention_did_it(
-    yard: Scene, columns: dict[str, object], why: str
-) -> None:
-    at = await yard.kept_to_retention(START + 3 * MINUTE)
-    yard.remove(yard.number(4))
-    told = {"state": "deleted", "deleted_at": at, "deletion_reason": f"retention: {KEPT_DAYS} days"}
-    await yard.change(yard.number(4), **(told | columns))
-    (finding,) = [finding for finding in await yard.findings() if finding.is_problem]
-    assert (finding.kind.value, finding.sequence) == ("deletion_unexplained", 4)
-    assert why in finding.text
-
-
-class _FasterRetention(FolderStore):
-    """While an object is looked for, or read, retention has it."""
-
-    def __init__(self, yard: Scene, at_call: str) -> None:
-        super().__init__(yard.folder)
-        self._yard, self._at_call = yard, at_call
-
-    async def look_up(self, object_name: str) -> StoredObject | None:
-        await self._retention("look_up", object_name)
-        return await super().look_up(object_name)
-
-    async def examine(self, object_name: str, tail_bytes: int) -> Examined | None:
-        await self._retention("examine", object_name)
-        return await super().examine(object_name, tail_bytes)
-
-    async def _retention(self, call: str, object_name: str) -> None:
-        if call == self._at_call and object_name == self._yard.number(1).object_name:
-            await self._yard.kept_to_retention(START + 2 * MINUTE)
-
-
-@pytest.mark.parametrize("at_call", ["look_up", "examine"])
-async def test_what_retention_deletes_while_it_is_looked_at_is_no_tampering(yard: Scene, at_call: str) -> None:
-    if yard.gcs:
-        pytest.skip("the store is a folder's")
-    store = _FasterRetention(yard, at_call)
-    yard.services = replace(yard.services, store=store)
-    notes = await yard.findings(with_bytes=True)
-    assert [(note.kind.value, note.sequence) for note in notes] == [("deleted", 1)]
-    await store.close()
 
 
 async def test_thousands_of_segments_are_read_a_page_at_a_time(yard: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

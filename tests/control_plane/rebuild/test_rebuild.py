@@ -82,7 +82,7 @@ async def test_what_footage_alone_remembers_is_made_inactive_and_its_recorder_ma
         }
     ]
     kinds = {row["kind"] for row in await rows(services, "SELECT kind FROM events")}
-    assert kinds == {"site.created", "camera.recovered", "client.recovered"}
+    assert kinds == {"site.created", "camera.recovered", "client.recovered", "camera.index_rebuilt"}
 
 
 async def test_a_dry_run_says_what_would_be_made_and_makes_nothing(services: Services, folder: Path) -> None:

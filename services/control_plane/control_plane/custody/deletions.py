@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from control_plane.models import Event, Segment
 
-KIND = "camera.footage_deleted"
+FOOTAGE_DELETED = "camera.footage_deleted"
 _REASON = re.compile(r"retention: ([0-9]{1,6}) days")
 # A batch's event is written in its own transaction, at the database's time; all batches of a run are marked with the
 # time when the run began, which is broken off after half an hour.
@@ -57,5 +57,5 @@ def doubt(segment: Segment, deletions: Iterable[Deletion]) -> str | None:
     if segment.deleted_at - segment.ended_at < timedelta(days=int(kept[1])):
         return f"it was not {kept[1]} days old then"
     if not any(deletion.covers(segment, segment.deleted_at) for deletion in deletions):
-        return f"no audit event {KIND} of that time tells of it"
+        return f"no audit event {FOOTAGE_DELETED} of that time tells of it"
     return None

@@ -31,10 +31,12 @@ class Kind(StrEnum):
     """It lies behind the end of the chain that its recorder told last."""
     DELETED = "deleted"
     GIVEN_UP = "given_up"
+    NOT_REBUILT = "not_rebuilt"
+    """Numbers that were in no store and no row when the index was rebuilt."""
     NOT_CHAINED = "not_chained"
 
 
-NOTES = {Kind.WAITING, Kind.UNCONFIRMED, Kind.DELETED, Kind.GIVEN_UP, Kind.NOT_CHAINED}
+NOTES = {Kind.WAITING, Kind.UNCONFIRMED, Kind.NOT_REBUILT, Kind.DELETED, Kind.GIVEN_UP, Kind.NOT_CHAINED}
 """What is as it should be, and worth saying."""
 
 

@@ -3,8 +3,11 @@
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
+from itertools import chain as joined
+from itertools import islice
 
 from control_plane.custody.findings import Finding, Kind
+from control_plane.custody.numbers import Range, count, without
 from control_plane.custody.objects import Objects
 from control_plane.custody.rows import CameraRows, Chain, link_of
 from control_plane.models import ChainHead, Segment, SegmentState
@@ -23,7 +26,9 @@ class Walk:
         self._objects = objects
         self._chain = chain
         self._now = now
-        self._waiting_from = chain.head.waiting_from if chain.head else 0
+        # Who has told nothing since the index was rebuilt had everything stored that was found then.
+        self._waiting_from = chain.head.waiting_from if chain.head else chain.last + 1 if chain.rebuilt else 0
+        self._absent = chain.rebuilt.absent if chain.rebuilt else []
         self._given_up = chain.head.given_up if chain.head else 0
         self._told: dict[int, list[ChainHead]] = {}
         for head in chain.heads:
@@ -70,16 +75,25 @@ class Walk:
                 )
                 yield self._finding(Kind.HEAD_DIFFERS, text, sequence=later.sequence)
         if not self._chain.heads:
-            text = "no recorder ever told that it has this chain"
-            yield self._finding(Kind.SEGMENT_INSERTED, text, sequence=self._chain.last)
+            yield self._nothing_told()
             return
         proven = await self._rows.proven(self._chain, self._waiting_from)
-        if (lost := self._waiting_from - 1 - self._given_up - proven) > self._missing:
+        all_proven = [(1, self._waiting_from - 1)]
+        unknown = count(all_proven) - count(without(all_proven, self._absent))
+        if (lost := self._waiting_from - 1 - self._given_up - proven - unknown) > self._missing:
             text = (
                 f"of the whole chain, not only of this period, {lost} segments are missing whose recorder was told that"
                 " they are stored: verify from the chain's beginning to name them"
             )
             yield self._finding(Kind.SEGMENT_REMOVED, text)
+
+    def _nothing_told(self) -> Finding:
+        rebuilt = self._chain.rebuilt
+        if rebuilt is not None and self._chain.last <= rebuilt.highest:
+            text = f"its recorder has told nothing of this chain since the index was rebuilt at {_shown(rebuilt.at)}"
+            return self._finding(Kind.UNCONFIRMED, text, sequence=self._chain.last)
+        text = "no recorder ever told that it has this chain"
+        return self._finding(Kind.SEGMENT_INSERTED, text, sequence=self._chain.last)
 
     def _altered(self, segment: Segment, before: Segment | None) -> Sequence[Finding]:
         """A row is judged by its own hash, which it can't have got without being what was sealed."""
@@ -166,15 +180,25 @@ class Walk:
         if self._chain.heads and waiting <= last:
             text = f"#{waiting} to #{last} wait at the recorder, it says" if waiting < last else "waits at the recorder"
             yield self._finding(Kind.WAITING, text, sequence=waiting)
-        if first > (removed_until := min(last, waiting - 1)):
-            return
+        proven = [(first, min(last, waiting - 1))] if first < waiting else []
+        missing = without(proven, self._absent)
+        for begin, end in without(proven, missing):
+            yield self._not_rebuilt(begin, end)
+        if missing:
+            async for finding in self._named(missing, before, after):
+                yield finding
+
+    async def _named(
+        self, missing: Sequence[Range], before: Segment | None, after: Segment | None
+    ) -> AsyncIterator[Finding]:
         why = None
         if before is not None or after is not None:
             start = before.ended_at if before else after.started_at if after else None
             end = after.started_at if after else before.ended_at if before else None
             if start and end:
                 why = await self._rows.why_given_up(min(start, end), max(start, end))
-        for sequence in range(first, min(removed_until, first + _MOST_NAMED - 1) + 1):
+        numbers = joined.from_iterable(range(begin, end + 1) for begin, end in missing)
+        for sequence in islice(numbers, _MOST_NAMED):
             told = next(iter(self._told.get(sequence, ())), None)
             if why is not None and told is None and self._explained < self._given_up:
                 self._explained += 1
@@ -187,9 +211,19 @@ class Walk:
             yield self._finding(
                 Kind.SEGMENT_REMOVED, text, sequence=sequence, segment_id=told.segment_id if told else None
             )
-        if removed_until >= first + _MOST_NAMED:
-            self._missing += removed_until - first - _MOST_NAMED + 1
-            yield self._finding(Kind.SEGMENT_REMOVED, f"and so on to #{removed_until}", sequence=first + _MOST_NAMED)
+        if (more := count(missing) - _MOST_NAMED) > 0:
+            self._missing += more
+            text = f"and {more} more, up to #{missing[-1][1]}"
+            yield self._finding(Kind.SEGMENT_REMOVED, text, sequence=next(numbers))
+
+    def _not_rebuilt(self, first: int, last: int) -> Finding:
+        at = f" at {_shown(self._chain.rebuilt.at)}" if self._chain.rebuilt else ""
+        which = f"#{first} to #{last} were" if first < last else "it was"
+        text = (
+            f"{which} not in the store when the index was rebuilt{at}: deleted by retention, given up or removed"
+            " before, nobody can tell"
+        )
+        return self._finding(Kind.NOT_REBUILT, text, sequence=first)
 
     def _about(self, kind: Kind, text: str, segment: Segment) -> Finding:
         return Finding(kind, text, segment.id, segment.chain_id, segment.sequence, segment.object_name)

@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from camfleet_contract.chains import Link
 from camfleet_contract.gaps import GapCause
-from control_plane.custody.deletions import KIND, Deletion, told_of
+from control_plane.custody.deletions import FOOTAGE_DELETED, Deletion, told_of
+from control_plane.custody.rebuilt import INDEX_REBUILT, Rebuilt, rebuilt_chains
 from control_plane.models import ChainHead, Event, Gap, Segment, SegmentState
 
 PAGE = 500
@@ -29,6 +30,8 @@ class Chain:
     """The number up to which: one after the period, or where the recorder said that the chain ends."""
     heads: Sequence[ChainHead]
     """What the recorder told, day by day."""
+    rebuilt: Rebuilt | None
+    """If a part of it was recreated from the store."""
 
     @property
     def head(self) -> ChainHead | None:
@@ -58,7 +61,8 @@ class CameraRows:
                 select(*key, func.min(Segment.sequence), func.max(Segment.sequence)).where(*within).group_by(*key)
             )
             spans = {(client, chain): (low, high) for client, chain, low, high in counted if chain is not None}
-            known = list(dict.fromkeys([*spans, *((head.client_id, head.chain_id) for head in heads)]))
+            rebuilt = rebuilt_chains(await self._events(session, INDEX_REBUILT))
+            known = list(dict.fromkeys([*spans, *((head.client_id, head.chain_id) for head in heads), *rebuilt]))
             chains = []
             for client_id, chain_id in known:
                 mine = (*ours, Segment.client_id == client_id, Segment.chain_id == chain_id)
@@ -76,12 +80,17 @@ class CameraRows:
                 )
                 told = [head for head in heads if (head.client_id, head.chain_id) == (client_id, chain_id)]
                 low, high = spans.get((client_id, chain_id), (None, None))
-                newest = max((head.sequence for head in told), default=0)
+                found = rebuilt.get((client_id, chain_id))
+                newest = max([head.sequence for head in told] + ([found.highest] if found else []), default=0)
                 # The link before the period's lowest, which need not be the one before it in time.
                 first = max(1, min(before or 1, (low or 1) - 1 if low else before or 1))
                 last = max(number for number in (high or 0, after if after is not None else newest))
-                chains.append(Chain(client_id, chain_id, first, last, told))
+                chains.append(Chain(client_id, chain_id, first, last, told, found))
         return chains
+
+    async def _events(self, session: AsyncSession, kind: str, *more: ColumnElement[bool]) -> Sequence[Event]:
+        query = select(Event).where(Event.subject_id == self.camera_id, Event.kind == kind, *more)
+        return (await session.scalars(query.order_by(Event.occurred_at))).all()
 
     async def links(self, chain: Chain) -> AsyncIterator[Segment]:
         """The chain's rows from first to last, in their order."""
@@ -184,14 +193,9 @@ class CameraRows:
         period = told_of(segments)
         if period is None:
             return []
-        query = select(Event).where(
-            Event.subject_id == self.camera_id,
-            Event.kind == KIND,
-            Event.occurred_at >= period[0],
-            Event.occurred_at <= period[1],
-        )
+        then = Event.occurred_at.between(*period)
         async with self._sessions() as session:
-            events = (await session.scalars(query)).all()
+            events = await self._events(session, FOOTAGE_DELETED, then)
         return [deletion for event in events if (deletion := Deletion.of(event)) is not None]
 
     async def again(self, segment: Segment) -> Segment | None:

@@ -24,6 +24,7 @@ from control_plane.rebuild.rows import (
     recordings_of,
     segments_in,
 )
+from control_plane.rebuild.telling import tell_rebuilt
 from control_plane.stores import Store
 
 _BATCH = 500
@@ -214,6 +215,7 @@ class Rebuild:
             made = await make_placeholders(session, pairs)
             recordings = await make_recordings(session, list(zip(first_of_recordings, about, strict=True)), self._now)
             segments = await make_segments(session, found, self._now)
+            await tell_rebuilt(session, found)
         self._summary.cameras += made.cameras
         self._summary.clients += made.clients
         self._summary.recordings += recordings
