@@ -8,6 +8,7 @@ from sqlalchemy import event, select
 
 from control_plane.fleet.cameras import camera_stream_url, find_camera
 from control_plane.models import Camera, ClientCamera, Event, Operator, Schedule
+from control_plane.security.principals import UNLIMITED
 from control_plane.services import Services
 from tests.console.conftest import CAMERA_PASSWORD, URL_PASSWORD, Fleet
 from tests.console.test_pages import record
@@ -41,7 +42,7 @@ def errors(page: str) -> dict[str, str]:
 
 async def url_of(services: Services, camera: Any) -> str:
     async with services.sessions() as session:
-        return camera_stream_url(await find_camera(session, camera), services.secrets)
+        return camera_stream_url(await find_camera(session, camera, seen_by=UNLIMITED), services.secrets)
 
 
 async def test_an_empty_password_keeps_the_stored_one(admin: Visitor, fleet: Fleet, services: Services) -> None:
@@ -245,7 +246,7 @@ async def test_how_a_camera_is_read_is_chosen_shown_and_kept(admin: Visitor, fle
     path_of(await admin.post(path, form | {"rtsp_url_sub": "rtsp://192.0.2.7:554/s2"}))
 
     async with services.sessions() as session:
-        camera = await find_camera(session, fleet.camera)
+        camera = await find_camera(session, fleet.camera, seen_by=UNLIMITED)
     assert (camera.rtsp_transport, camera.recorded_stream) == ("udp", "sub")
     shown = text_of(await admin.get(f"/camera/details/{fleet.camera}"))
     assert "UDP" in shown
@@ -258,5 +259,5 @@ async def test_how_a_camera_is_read_is_chosen_shown_and_kept(admin: Visitor, fle
         await admin.post(path, CAMERA | {"site_id": str(fleet.site), "rtsp_transport": "", "recorded_stream": "main"})
     )
     async with services.sessions() as session:
-        camera = await find_camera(session, fleet.camera)
+        camera = await find_camera(session, fleet.camera, seen_by=UNLIMITED)
     assert (camera.rtsp_transport, camera.recorded_stream) == (None, "main")

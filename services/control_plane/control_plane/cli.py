@@ -99,6 +99,9 @@ def create_operator(
     role: Annotated[Role, typer.Option(help="What the operator may do; each role may do all that is before it.")] = (
         Role.OPERATOR
     ),
+    site: Annotated[
+        list[str] | None, typer.Option(help="Only this site, by its name; may be given several times. Else all.")
+    ] = None,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from the first line of standard input.")
     ] = False,
@@ -109,11 +112,13 @@ def create_operator(
     from the command line, which every user of the machine can read.
     """
     from control_plane.events import COMMAND_LINE
+    from control_plane.security.limits import sites_named
     from control_plane.security.operators import create_operator as create
 
     async def run(password: str) -> None:
         async with _transaction() as session:
-            await create(session, username, password, role, actor=COMMAND_LINE)
+            site_ids = await sites_named(session, site or [])
+            await create(session, username, password, role, actor=COMMAND_LINE, site_ids=site_ids)
 
     with _one_line_errors():
         password = _password(from_stdin=password_stdin)
@@ -128,16 +133,28 @@ def create_api_key(
     expires_in_days: Annotated[
         int | None, typer.Option(min=1, max=36_500, help="After how many days it ends by itself; never, if left out.")
     ] = None,
+    site: Annotated[
+        list[str] | None, typer.Option(help="Only this site, by its name; may be given several times. Else all.")
+    ] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="Only for this, as in cameras:read, recordings:write or *:read; may be given several times."),
+    ] = None,
 ) -> None:
     """Create a key for the operators' API (/v0/api/cctv/). It is printed once, as the last line."""
     from control_plane.events import COMMAND_LINE
     from control_plane.security.api_keys import create_api_key as create
+    from control_plane.security.limits import sites_named
 
     expires_at = datetime.now(UTC) + timedelta(days=expires_in_days) if expires_in_days else None
 
     async def run() -> str:
         async with _transaction() as session:
-            return (await create(session, name, role, expires_at, actor=COMMAND_LINE)).text
+            sites = await sites_named(session, site or [])
+            made = await create(
+                session, name, role, expires_at, actor=COMMAND_LINE, site_ids=sites, scopes=scope or None
+            )
+            return made.text
 
     key = _run(run())
     typer.echo(f"created the API key {name} with the role {role}; it is shown only now:")

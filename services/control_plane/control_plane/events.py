@@ -35,8 +35,13 @@ def record_event(
     kind: str,
     actor: Actor,
     detail: Mapping[str, object] | None = None,
+    *,
+    site_id: uuid.UUID | None = None,
 ) -> None:
-    """Add the row that says that `kind` (as in `camera.changed`) happened. `detail` must not hold a secret."""
+    """Add the row that says that `kind` (as in `camera.changed`) happened. `detail` must not hold a secret.
+
+    The database knows the site of whatever exists; of what was just deleted, `site_id` tells it.
+    """
     session.add(
         Event(
             subject_type=subject_type,
@@ -44,6 +49,7 @@ def record_event(
             kind=kind,
             actor=actor.name,
             address=actor.address,
+            site_id=site_id,
             detail={name: _as_json(value) for name, value in (detail or {}).items()},
         )
     )

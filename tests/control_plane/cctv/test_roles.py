@@ -149,7 +149,7 @@ async def test_who_may(
     for role, script in callers.items():
         if not role.includes(operation.needs):
             detail = await script.refused(403, operation.method, path, body)
-            assert detail == f"This needs a key with the role {operation.needs}; yours has the role {role}."
+            assert detail == f"This needs the role {operation.needs}; yours is {role}."
     answer = await callers[operation.needs].call(operation.method, path, body)
     assert answer.status_code == operation.status, answer.text
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import text
 
 from control_plane.fleet.cameras import camera_stream_url, camera_sub_stream_url, find_camera
+from control_plane.security.principals import UNLIMITED
 from control_plane.services import Services
 from tests.control_plane.cctv.footage import Footage
 from tests.control_plane.cctv.scripts import Script, looks_like_a_token
@@ -67,7 +68,7 @@ async def test_a_cameras_secrets_reach_recorders_and_nobody_else(
     assert PASSWORD not in answers.replace(f'"loc":["body","{PASSWORD}"]', "")
     assert PASSWORD not in stored
     async with services.sessions() as session:
-        found = await find_camera(session, whole["id"])
+        found = await find_camera(session, whole["id"], seen_by=UNLIMITED)
         assert camera_stream_url(found, services.secrets) == urls["rtsp_url"]
         with_user = urls["rtsp_url_sub"].replace("://", f"://admin:{NEXT}@")
         assert camera_sub_stream_url(found, services.secrets) == with_user

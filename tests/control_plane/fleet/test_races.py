@@ -12,6 +12,7 @@ from control_plane.events import COMMAND_LINE
 from control_plane.fleet.cameras import CameraChange, NewCamera, change_camera, create_camera, find_camera
 from control_plane.fleet.clients import assign_camera, assigned_cameras, create_client, find_client
 from control_plane.fleet.sites import site_named
+from control_plane.security.principals import UNLIMITED
 from control_plane.services import Services
 
 
@@ -30,12 +31,15 @@ async def test_a_camera_is_not_assigned_while_it_moves_away(services: Services) 
     client_id, camera_id, there = await _made(services)
 
     async def move(session: AsyncSession) -> None:
-        camera = await find_camera(session, camera_id, for_change=True)
+        camera = await find_camera(session, camera_id, seen_by=UNLIMITED, for_change=True)
         await change_camera(session, services.secrets, camera, CameraChange(site_id=there), actor=COMMAND_LINE)
 
     async def assign(session: AsyncSession) -> None:
         await assign_camera(
-            session, await find_client(session, client_id, for_change=True), camera_id, actor=COMMAND_LINE
+            session,
+            await find_client(session, client_id, seen_by=UNLIMITED, for_change=True),
+            camera_id,
+            actor=COMMAND_LINE,
         )
 
     for first, second in ((move, assign), (assign, move)):
@@ -47,13 +51,13 @@ async def test_a_camera_is_not_assigned_while_it_moves_away(services: Services) 
 async def test_two_assignments_at_once_are_both_kept(services: Services) -> None:
     client_id, first_id, _ = await _made(services)
     async with services.sessions.begin() as session:
-        site_id = (await find_client(session, client_id)).site_id
+        site_id = (await find_client(session, client_id, seen_by=UNLIMITED)).site_id
         new = NewCamera(name="Gate", site_id=site_id, ip_address="10.0.0.6")
         second_id = (await create_camera(session, services.secrets, new, actor=COMMAND_LINE)).id
 
     def assign(camera_id: uuid.UUID) -> Callable[[AsyncSession], Awaitable[None]]:
         async def run(session: AsyncSession) -> None:
-            client = await find_client(session, client_id, for_change=True)
+            client = await find_client(session, client_id, seen_by=UNLIMITED, for_change=True)
             await assign_camera(session, client, camera_id, actor=COMMAND_LINE)
 
         return run

@@ -12,6 +12,7 @@ from control_plane.fleet.cameras import NewCamera, create_camera
 from control_plane.fleet.clients import assign_camera, create_client, find_client
 from control_plane.fleet.schedules import NewSchedule, create_schedule
 from control_plane.fleet.sites import NewSite, create_site
+from control_plane.security.principals import UNLIMITED
 from control_plane.service import RunningService
 
 OPERATOR = Actor("operator:test")
@@ -90,7 +91,7 @@ class Place:
 
     async def assign(self, recorder: Recorder, camera_id: uuid.UUID) -> None:
         async with self.service.services.sessions.begin() as session:
-            client = await find_client(session, recorder.id, for_change=True)
+            client = await find_client(session, recorder.id, seen_by=UNLIMITED, for_change=True)
             await assign_camera(session, client, camera_id, actor=OPERATOR)
 
     async def rows(self, statement: str, **parameters: Any) -> list[Any]:

@@ -22,6 +22,10 @@ Every call but `health` needs `Authorization: Bearer KEY`; `control-plane create
 A viewer's key reads. An operator's key also creates, changes and deletes cameras and schedules, changes clients,
 holds and releases recordings, and fetches footage. An admin's key does everything.
 
+A key may be limited to sites: then no other site exists for it, and what belongs to no site is refused. It may be
+limited by scopes: `cameras:read` is what GET does under the heading `cameras` below, `cameras:write` is all of it,
+`*:read` and `*:write` stand for every heading.
+
 Lists answer `{"items": [...], "next_cursor": ...}`: give `next_cursor` back as `cursor` for the next page. `PATCH`
 changes what is given and leaves the rest. Paths work with and without their last slash. Instants are UTC, times of
 schedules are wall-clock times of the site.

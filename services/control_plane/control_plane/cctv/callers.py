@@ -8,13 +8,13 @@
 | export footage                                    |        | yes      | yes   |
 | change clients (name, cameras, active)            |        | yes      | yes   |
 | create and delete clients, rotate, revoke tokens  |        |          | yes   |
-| create, change, delete sites                      |        |          | yes   |
+| change and delete sites                           |        |          | yes   |
+| create sites, keep keys (an admin of all sites)   |        |          | yes   |
 
-Keys themselves are made on the machine: `control-plane create-api-key NAME --role admin`.
+Whoever is limited to sites may do that at these sites, and no other exists for them.
 """
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
@@ -26,9 +26,12 @@ from control_plane.errors import Forbidden, NotJson, Unauthorized
 from control_plane.events import Actor
 from control_plane.models import Role
 from control_plane.security.api_keys import recognize_api_key
+from control_plane.security.principals import Principal
+from control_plane.security.scopes import allows, wanted
 from control_plane.services import Services
 
 _LONGEST_KEY = 200
+_READING = {"GET", "HEAD"}
 
 bearer = HTTPBearer(
     auto_error=False,
@@ -38,14 +41,6 @@ bearer = HTTPBearer(
 """For the document only: the key itself is checked before anything else of the request is read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """A script with a good key."""
-
-    actor: Actor
-    role: Role
-
-
 class KeyRoute(APIRoute):
     """A route that looks at the key before the body and the parameters."""
 
@@ -53,9 +48,13 @@ class KeyRoute(APIRoute):
         """Put the check of the key before what FastAPI does."""
         handle = super().get_route_handler()
         wants_body = self.body_field is not None
+        feature = str(self.tags[-1]) if self.tags else ""
+        is_writing = not _READING.issuperset(self.methods or ())
 
         async def handle_known(request: Request) -> Response:
-            request.state.caller = await _caller(request)
+            request.state.caller = caller = await _caller(request)
+            if not allows(caller.scopes, feature, writing=is_writing):
+                raise Forbidden(f"This key lacks the scope {wanted(feature, writing=is_writing)}.")
             if wants_body and not _is_json(request.headers.get("content-type", "")):
                 raise NotJson("Send the body as JSON, with the header Content-Type: application/json.")
             return await handle(request)
@@ -68,7 +67,7 @@ def _is_json(content_type: str) -> bool:
     return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
 
 
-async def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Principal:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     key = key.strip()
     if scheme.lower() != "bearer" or not key:
@@ -81,21 +80,32 @@ async def _caller(request: Request) -> Caller:
     if known is None:
         raise Unauthorized("This API key is unknown, expired or revoked.")
     address = request.client.host if request.client else None
-    return Caller(Actor(f"api_key:{known.name}", address), known.role)
+    return Principal(Actor(f"api_key:{known.name}", address), known.role, known.site_ids, known.scopes)
 
 
-def _needs(role: Role) -> Callable[[Request], Actor]:
-    def actor(request: Request) -> Actor:
-        caller = cast("Caller", request.state.caller)
-        if not caller.role.includes(role):
-            raise Forbidden(f"This needs a key with the role {role}; yours has the role {caller.role}.")
-        return caller.actor
+def _with(role: Role) -> Callable[[Request], Principal]:
+    def caller(request: Request) -> Principal:
+        known = cast("Principal", request.state.caller)
+        known.needs(role)
+        return known
 
-    return actor
+    return caller
 
 
-OperatorActor = Annotated[Actor, Depends(_needs(Role.OPERATOR))]
-"""Who makes a change that operators may make."""
+def _admin_of_all_sites(request: Request) -> Principal:
+    admin = _with(Role.ADMIN)(request)
+    admin.needs_all_sites()
+    return admin
 
-AdminActor = Annotated[Actor, Depends(_needs(Role.ADMIN))]
+
+Viewer = Annotated[Principal, Depends(_with(Role.VIEWER))]
+"""Whoever calls. Every query of a route is limited to what exists for them: `fleet.visibility` has the conditions."""
+
+OperatorCaller = Annotated[Principal, Depends(_with(Role.OPERATOR))]
+"""Who makes a change that operators may make; its `actor` is for the audit event."""
+
+AdminCaller = Annotated[Principal, Depends(_with(Role.ADMIN))]
 """Who makes a change that only admins may make."""
+
+WholeFleetAdmin = Annotated[Principal, Depends(_admin_of_all_sites)]
+"""Who makes a change that belongs to no site, which only admins may make who are limited to none."""

@@ -11,13 +11,14 @@ from sqlalchemy import select
 from camfleet_contract.messages import Utc
 from control_plane.cctv import examples
 from control_plane.cctv.answers import CameraAnswer
-from control_plane.cctv.callers import KeyRoute, OperatorActor
+from control_plane.cctv.callers import KeyRoute, OperatorCaller, Viewer
 from control_plane.cctv.paging import IdCursor, Limit, NameSearch, Page, containing, page_by_id
-from control_plane.cctv.refusals import CONFLICT, FORBIDDEN, NOT_FOUND, NOT_JSON
+from control_plane.cctv.refusals import CONFLICT, NOT_FOUND, NOT_JSON
 from control_plane.custody.exports import prepare_export, zipped
 from control_plane.database import Session
 from control_plane.fleet import cameras
 from control_plane.fleet.cameras import CameraChange, NewCamera, secret_columns
+from control_plane.fleet.visibility import at_sites, check_site
 from control_plane.models import Camera, ClientCamera
 from control_plane.services import Shared
 
@@ -28,6 +29,7 @@ router = APIRouter(route_class=KeyRoute, tags=["cameras"])
 async def list_cameras(
     session: Session,
     services: Shared,
+    caller: Viewer,
     site_id: UUID | None = None,
     client_id: UUID | None = None,
     q: NameSearch = "",
@@ -35,7 +37,7 @@ async def list_cameras(
     limit: Limit = 50,
 ) -> Page[CameraAnswer]:
     """List the cameras, oldest first: all, of a site, or those that a client records."""
-    query = select(Camera).options(*secret_columns())
+    query = select(Camera).where(at_sites(caller, Camera.site_id)).options(*secret_columns())
     if site_id:
         query = query.where(Camera.site_id == site_id)
     if client_id:
@@ -47,29 +49,30 @@ async def list_cameras(
     return Page(items=[CameraAnswer.of(camera, services.secrets) for camera in found], next_cursor=next_cursor)
 
 
-@router.post("/cameras/", status_code=status.HTTP_201_CREATED, responses=FORBIDDEN | NOT_JSON)
+@router.post("/cameras/", status_code=status.HTTP_201_CREATED, responses=NOT_JSON)
 async def create_camera(
     session: Session,
     services: Shared,
-    actor: OperatorActor,
+    caller: OperatorCaller,
     new: Annotated[NewCamera, Body(openapi_examples=examples.NEW_CAMERA)],
 ) -> CameraAnswer:
     """Create a camera, by its whole URL, or by address, port, path, user and password."""
-    camera = await cameras.create_camera(session, services.secrets, new, actor=actor)
+    check_site(caller, new.site_id)
+    camera = await cameras.create_camera(session, services.secrets, new, actor=caller.actor)
     return CameraAnswer.of(camera, services.secrets)
 
 
 @router.get("/cameras/{camera_id}/", responses=NOT_FOUND)
-async def show_camera(session: Session, services: Shared, camera_id: UUID) -> CameraAnswer:
+async def show_camera(session: Session, services: Shared, caller: Viewer, camera_id: UUID) -> CameraAnswer:
     """Show a camera."""
-    return CameraAnswer.of(await cameras.find_camera(session, camera_id), services.secrets)
+    return CameraAnswer.of(await cameras.find_camera(session, camera_id, seen_by=caller), services.secrets)
 
 
-@router.patch("/cameras/{camera_id}/", responses=FORBIDDEN | NOT_JSON | NOT_FOUND | CONFLICT)
+@router.patch("/cameras/{camera_id}/", responses=NOT_JSON | NOT_FOUND | CONFLICT)
 async def change_camera(
     session: Session,
     services: Shared,
-    actor: OperatorActor,
+    caller: OperatorCaller,
     camera_id: UUID,
     change: Annotated[CameraChange, Body(openapi_examples=examples.CAMERA_CHANGE)],
 ) -> CameraAnswer:
@@ -77,24 +80,25 @@ async def change_camera(
 
     `null` clears `password`, URLs, `rtsp_transport`, `retention_days`, `location`, address and user.
     """
-    camera = await cameras.find_camera(session, camera_id, for_change=True)
-    changed = await cameras.change_camera(session, services.secrets, camera, change, actor=actor)
+    camera = await cameras.find_camera(session, camera_id, seen_by=caller, for_change=True)
+    if "site_id" in change.given():
+        check_site(caller, change.site_id)
+    changed = await cameras.change_camera(session, services.secrets, camera, change, actor=caller.actor)
     return CameraAnswer.of(changed, services.secrets)
 
 
-@router.delete(
-    "/cameras/{camera_id}/", status_code=status.HTTP_204_NO_CONTENT, responses=FORBIDDEN | NOT_FOUND | CONFLICT
-)
-async def delete_camera(session: Session, actor: OperatorActor, camera_id: UUID) -> None:
+@router.delete("/cameras/{camera_id}/", status_code=status.HTTP_204_NO_CONTENT, responses=NOT_FOUND | CONFLICT)
+async def delete_camera(session: Session, caller: OperatorCaller, camera_id: UUID) -> None:
     """Delete a camera without recordings, and its schedules. One with recordings can be deactivated."""
-    await cameras.delete_camera(session, await cameras.find_camera(session, camera_id, for_change=True), actor=actor)
+    camera = await cameras.find_camera(session, camera_id, seen_by=caller, for_change=True)
+    await cameras.delete_camera(session, camera, actor=caller.actor)
 
 
 @router.post(
     "/cameras/{camera_id}/export/",
     response_class=StreamingResponse,
-    responses=FORBIDDEN
-    | NOT_FOUND
+    tags=["recordings"],
+    responses=NOT_FOUND
     | {
         200: {
             "description": "A ZIP file, not compressed: the stored segments, manifest.json and verify.py.",
@@ -105,7 +109,7 @@ async def delete_camera(session: Session, actor: OperatorActor, camera_id: UUID)
 )
 async def export_footage(
     services: Shared,
-    actor: OperatorActor,
+    caller: OperatorCaller,
     camera_id: UUID,
     start: Annotated[Utc, Query(alias="from", description="From this instant on.")],
     until: Annotated[Utc, Query(description="Until before this instant.")],
@@ -114,7 +118,7 @@ async def export_footage(
 
     `verify.py` inside checks it with nothing but Python. A download that breaks off is not whole.
     """
-    export = await prepare_export(services, camera_id, start, until, actor, datetime.now(UTC))
+    export = await prepare_export(services, camera_id, start, until, caller.actor, datetime.now(UTC), caller)
     return StreamingResponse(
         zipped(export, services.store), media_type="application/zip", headers=dict(export.headers())
     )

@@ -12,14 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.cctv import examples
 from control_plane.cctv.answers import ClientAnswer, NewClientAnswer, RevokedAnswer, TokenAnswer
-from control_plane.cctv.callers import AdminActor, KeyRoute, OperatorActor
+from control_plane.cctv.callers import AdminCaller, KeyRoute, OperatorCaller, Viewer
 from control_plane.cctv.paging import IdCursor, Limit, NameSearch, Page, containing, page_by_id
-from control_plane.cctv.refusals import CONFLICT, FORBIDDEN, NOT_FOUND, NOT_JSON
+from control_plane.cctv.refusals import CONFLICT, NOT_FOUND, NOT_JSON
 from control_plane.database import Session
 from control_plane.fleet import clients
 from control_plane.fleet.clients import ClientChange, NewClient
 from control_plane.fleet.contact import Contact, has_contact
 from control_plane.fleet.recorder_env import recorder_env
+from control_plane.fleet.visibility import at_sites, check_site
 from control_plane.models import Client, ClientCamera, ClientContact
 from control_plane.services import Shared
 
@@ -29,6 +30,7 @@ router = APIRouter(route_class=KeyRoute, tags=["clients"])
 @router.get("/clients/")
 async def list_clients(
     session: Session,
+    caller: Viewer,
     site_id: UUID | None = None,
     camera_id: UUID | None = None,
     status: Contact | None = None,
@@ -38,7 +40,7 @@ async def list_clients(
 ) -> Page[ClientAnswer]:
     """List the clients, oldest first."""
     now = datetime.now(UTC)
-    query = select(Client)
+    query = select(Client).where(at_sites(caller, Client.site_id))
     if site_id:
         query = query.where(Client.site_id == site_id)
     if camera_id:
@@ -53,21 +55,22 @@ async def list_clients(
     return Page(items=await _answers(session, found, now), next_cursor=next_cursor)
 
 
-@router.post("/clients/", status_code=status.HTTP_201_CREATED, responses=FORBIDDEN | NOT_JSON)
+@router.post("/clients/", status_code=status.HTTP_201_CREATED, responses=NOT_JSON)
 async def create_client(
     session: Session,
     services: Shared,
     request: Request,
-    actor: AdminActor,
+    caller: AdminCaller,
     new: Annotated[NewClient, Body(openapi_examples=examples.NEW_CLIENT)],
 ) -> NewClientAnswer:
     """Create a client. The answer holds its token and the recorder's `.env`; neither is ever shown again."""
+    check_site(caller, new.site_id)
     client, token = await clients.create_client(
         session,
         new.name,
         new.site_id,
         new.camera_ids,
-        actor=actor,
+        actor=caller.actor,
         is_active=new.is_active,
         upload_limit_kbit=new.upload_limit_kbit,
         upload_hours=new.upload_hours,
@@ -78,47 +81,49 @@ async def create_client(
 
 
 @router.get("/clients/{client_id}/", responses=NOT_FOUND)
-async def show_client(session: Session, client_id: UUID) -> ClientAnswer:
+async def show_client(session: Session, caller: Viewer, client_id: UUID) -> ClientAnswer:
     """Show a client."""
-    return await _answer(session, await clients.find_client(session, client_id))
+    return await _answer(session, await clients.find_client(session, client_id, seen_by=caller))
 
 
-@router.patch("/clients/{client_id}/", responses=FORBIDDEN | NOT_JSON | NOT_FOUND | CONFLICT)
+@router.patch("/clients/{client_id}/", responses=NOT_JSON | NOT_FOUND | CONFLICT)
 async def change_client(
     session: Session,
-    actor: OperatorActor,
+    caller: OperatorCaller,
     client_id: UUID,
     change: Annotated[ClientChange, Body(openapi_examples=examples.CLIENT_CHANGE)],
 ) -> ClientAnswer:
     """Change what is given; `camera_ids` are all cameras that the client records from now on."""
-    client = await clients.find_client(session, client_id, for_change=True)
-    return await _answer(session, await clients.change_client(session, client, change, actor=actor))
+    client = await clients.find_client(session, client_id, seen_by=caller, for_change=True)
+    if "site_id" in change.given():
+        check_site(caller, change.site_id)
+    return await _answer(session, await clients.change_client(session, client, change, actor=caller.actor))
 
 
-@router.delete(
-    "/clients/{client_id}/", status_code=status.HTTP_204_NO_CONTENT, responses=FORBIDDEN | NOT_FOUND | CONFLICT
-)
-async def delete_client(session: Session, actor: AdminActor, client_id: UUID) -> None:
+@router.delete("/clients/{client_id}/", status_code=status.HTTP_204_NO_CONTENT, responses=NOT_FOUND | CONFLICT)
+async def delete_client(session: Session, caller: AdminCaller, client_id: UUID) -> None:
     """Delete a client without recordings, and its tokens. One with recordings can be deactivated."""
-    await clients.delete_client(session, await clients.find_client(session, client_id, for_change=True), actor=actor)
+    client = await clients.find_client(session, client_id, seen_by=caller, for_change=True)
+    await clients.delete_client(session, client, actor=caller.actor)
 
 
-@router.post("/clients/{client_id}/rotate-token/", responses=FORBIDDEN | NOT_FOUND)
+@router.post("/clients/{client_id}/rotate-token/", responses=NOT_FOUND)
 async def rotate_token(
-    session: Session, services: Shared, request: Request, actor: AdminActor, client_id: UUID
+    session: Session, services: Shared, request: Request, caller: AdminCaller, client_id: UUID
 ) -> TokenAnswer:
     """Make a new token. The earlier ones stay good for a day, so that the recorder's file can be edited in peace."""
-    client = await clients.find_client(session, client_id, for_change=True)
-    token = await clients.rotate_token(session, client, now=datetime.now(UTC), actor=actor)
+    client = await clients.find_client(session, client_id, seen_by=caller, for_change=True)
+    token = await clients.rotate_token(session, client, now=datetime.now(UTC), actor=caller.actor)
     env = recorder_env(services.settings, _base_url(request), client.id, token.text)
     return TokenAnswer(client_token=token.text, env=env)
 
 
-@router.post("/clients/{client_id}/revoke-tokens/", responses=FORBIDDEN | NOT_FOUND)
-async def revoke_tokens(session: Session, actor: AdminActor, client_id: UUID) -> RevokedAnswer:
+@router.post("/clients/{client_id}/revoke-tokens/", responses=NOT_FOUND)
+async def revoke_tokens(session: Session, caller: AdminCaller, client_id: UUID) -> RevokedAnswer:
     """Refuse every token of the client from now on, as for a stolen recorder."""
-    client = await clients.find_client(session, client_id, for_change=True)
-    return RevokedAnswer(revoked=await clients.revoke_tokens(session, client, now=datetime.now(UTC), actor=actor))
+    client = await clients.find_client(session, client_id, seen_by=caller, for_change=True)
+    revoked = await clients.revoke_tokens(session, client, now=datetime.now(UTC), actor=caller.actor)
+    return RevokedAnswer(revoked=revoked)
 
 
 def _base_url(request: Request) -> str:

@@ -11,10 +11,11 @@ from sqlalchemy import select
 from camfleet_contract.messages import Message, Utc
 from control_plane.cctv import examples
 from control_plane.cctv.answers import FetchAnswer
-from control_plane.cctv.callers import KeyRoute, OperatorActor
+from control_plane.cctv.callers import KeyRoute, OperatorCaller, Viewer
 from control_plane.cctv.paging import Limit, Page, TimeCursor, page_by_time
-from control_plane.cctv.refusals import CONFLICT, FORBIDDEN, NOT_FOUND, NOT_JSON
+from control_plane.cctv.refusals import CONFLICT, NOT_FOUND, NOT_JSON
 from control_plane.database import Session
+from control_plane.fleet.visibility import of_cameras
 from control_plane.models import Fetch
 from control_plane.recordings import fetches
 
@@ -35,6 +36,7 @@ class NewFetch(Message):
 @router.get("/fetches/")
 async def list_fetches(
     session: Session,
+    caller: Viewer,
     camera_id: UUID | None = None,
     client_id: UUID | None = None,
     is_open: Annotated[bool | None, Query(description="Neither ended nor expired.")] = None,
@@ -43,7 +45,7 @@ async def list_fetches(
 ) -> Page[FetchAnswer]:
     """List what was asked for, newest first."""
     now = datetime.now(UTC)
-    query = select(Fetch)
+    query = select(Fetch).where(of_cameras(caller, Fetch.camera_id))
     if camera_id:
         query = query.where(Fetch.camera_id == camera_id)
     if client_id:
@@ -56,9 +58,9 @@ async def list_fetches(
     return Page(items=[FetchAnswer.of(fetch, now) for fetch in found], next_cursor=next_cursor)
 
 
-@router.post("/fetches/", status_code=status.HTTP_201_CREATED, responses=FORBIDDEN | NOT_JSON | NOT_FOUND | CONFLICT)
+@router.post("/fetches/", status_code=status.HTTP_201_CREATED, responses=NOT_JSON | NOT_FOUND | CONFLICT)
 async def fetch_interval(
-    session: Session, actor: OperatorActor, new: Annotated[NewFetch, Body(openapi_examples=examples.NEW_FETCH)]
+    session: Session, caller: OperatorCaller, new: Annotated[NewFetch, Body(openapi_examples=examples.NEW_FETCH)]
 ) -> list[FetchAnswer]:
     """Ask for one interval of one camera; one answer for each recorder that is asked.
 
@@ -66,26 +68,29 @@ async def fetch_interval(
     kept. It ends by itself: when all are stored, when there is nothing, or after seven days. Asking twice is safe.
     """
     now = datetime.now(UTC)
-    asked = await fetches.fetch_interval(session, new.camera_id, new.start, new.end, now=now, actor=actor)
+    asked = await fetches.fetch_interval(
+        session, new.camera_id, new.start, new.end, now=now, actor=caller.actor, seen_by=caller
+    )
     return [FetchAnswer.of(fetch, now) for fetch in asked]
 
 
 @router.get("/fetches/{fetch_id}/", responses=NOT_FOUND)
-async def show_fetch(session: Session, fetch_id: UUID) -> FetchAnswer:
+async def show_fetch(session: Session, caller: Viewer, fetch_id: UUID) -> FetchAnswer:
     """Show how far it is."""
-    return FetchAnswer.of(await fetches.find_fetch(session, fetch_id), datetime.now(UTC))
+    return FetchAnswer.of(await fetches.find_fetch(session, fetch_id, seen_by=caller), datetime.now(UTC))
 
 
-@router.post("/fetches/{fetch_id}/cancel/", responses=FORBIDDEN | NOT_FOUND)
-async def cancel_fetch(session: Session, actor: OperatorActor, fetch_id: UUID) -> FetchAnswer:
+@router.post("/fetches/{fetch_id}/cancel/", responses=NOT_FOUND)
+async def cancel_fetch(session: Session, caller: OperatorCaller, fetch_id: UUID) -> FetchAnswer:
     """Let the footage wait for its turn like all other. Cancelling twice is safe."""
     now = datetime.now(UTC)
-    fetch = await fetches.find_fetch(session, fetch_id, for_change=True)
-    return FetchAnswer.of(await fetches.cancel(session, fetch, now=now, actor=actor), now)
+    fetch = await fetches.find_fetch(session, fetch_id, seen_by=caller, for_change=True)
+    return FetchAnswer.of(await fetches.cancel(session, fetch, now=now, actor=caller.actor), now)
 
 
-@router.post("/recordings/{recording_id}/fetch/", responses=FORBIDDEN | NOT_FOUND | CONFLICT)
-async def fetch_recording(session: Session, actor: OperatorActor, recording_id: UUID) -> FetchAnswer:
+@router.post("/recordings/{recording_id}/fetch/", responses=NOT_FOUND | CONFLICT)
+async def fetch_recording(session: Session, caller: OperatorCaller, recording_id: UUID) -> FetchAnswer:
     """Ask for all of a recording, until now where it goes on. Asking twice is safe."""
     now = datetime.now(UTC)
-    return FetchAnswer.of(await fetches.fetch_recording(session, recording_id, now=now, actor=actor), now)
+    asked = await fetches.fetch_recording(session, recording_id, now=now, actor=caller.actor, seen_by=caller)
+    return FetchAnswer.of(asked, now)

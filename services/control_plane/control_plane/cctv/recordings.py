@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from camfleet_contract.messages import Utc
 from camfleet_contract.recordings import RecordingStatus
 from control_plane.cctv.answers import RecordingAnswer, RecordingDetails, SegmentAnswer, SegmentTotals
-from control_plane.cctv.callers import KeyRoute, OperatorActor
+from control_plane.cctv.callers import KeyRoute, OperatorCaller, Viewer
 from control_plane.cctv.paging import Limit, NameSearch, Page, TimeCursor, containing, page_by_time
-from control_plane.cctv.refusals import CONFLICT, FORBIDDEN, NOT_FOUND
+from control_plane.cctv.refusals import CONFLICT, NOT_FOUND
 from control_plane.database import Session
+from control_plane.fleet.visibility import of_cameras
 from control_plane.models import Camera, Recording, Segment, SegmentState
 from control_plane.recordings import holds
 from control_plane.recordings.holds import find_recording
@@ -28,6 +29,7 @@ router = APIRouter(route_class=KeyRoute, tags=["recordings"])
 @router.get("/recordings/")
 async def list_recordings(
     session: Session,
+    caller: Viewer,
     site_id: UUID | None = None,
     client_id: UUID | None = None,
     camera_id: UUID | None = None,
@@ -41,7 +43,7 @@ async def list_recordings(
     limit: Limit = 50,
 ) -> Page[RecordingAnswer]:
     """List the recordings, newest first."""
-    query = select(Recording)
+    query = select(Recording).where(of_cameras(caller, Recording.camera_id))
     equal = {
         Recording.client_id: client_id,
         Recording.camera_id: camera_id,
@@ -65,37 +67,41 @@ async def list_recordings(
 
 
 @router.get("/recordings/{recording_id}/", responses=NOT_FOUND)
-async def show_recording(session: Session, recording_id: UUID) -> RecordingDetails:
+async def show_recording(session: Session, caller: Viewer, recording_id: UUID) -> RecordingDetails:
     """Show a recording with the sums of its segments."""
-    recording = await find_recording(session, recording_id)
+    recording = await find_recording(session, recording_id, seen_by=caller)
     return RecordingDetails.with_totals(recording, await _totals(session, recording_id))
 
 
-@router.post("/recordings/{recording_id}/hold/", responses=FORBIDDEN | NOT_FOUND | CONFLICT)
-async def hold_recording(session: Session, actor: OperatorActor, recording_id: UUID) -> RecordingAnswer:
+@router.post("/recordings/{recording_id}/hold/", responses=NOT_FOUND | CONFLICT)
+async def hold_recording(session: Session, caller: OperatorCaller, recording_id: UUID) -> RecordingAnswer:
     """Keep the recording's files, at the site and in the store: no rule of retention deletes them until it is released.
 
     The recorder hears of it within seconds when it is connected. Holding twice is safe.
     """
-    return RecordingAnswer.of(await holds.hold(session, recording_id, now=datetime.now(UTC), actor=actor))
+    now = datetime.now(UTC)
+    held = await holds.hold(session, recording_id, now=now, actor=caller.actor, seen_by=caller)
+    return RecordingAnswer.of(held)
 
 
-@router.post("/recordings/{recording_id}/release/", responses=FORBIDDEN | NOT_FOUND)
-async def release_recording(session: Session, actor: OperatorActor, recording_id: UUID) -> RecordingAnswer:
+@router.post("/recordings/{recording_id}/release/", responses=NOT_FOUND)
+async def release_recording(session: Session, caller: OperatorCaller, recording_id: UUID) -> RecordingAnswer:
     """Let the rules of retention have the recording again. Releasing twice is safe."""
-    return RecordingAnswer.of(await holds.release(session, recording_id, actor=actor))
+    released = await holds.release(session, recording_id, actor=caller.actor, seen_by=caller)
+    return RecordingAnswer.of(released)
 
 
 @router.get("/recordings/{recording_id}/segments/", responses=NOT_FOUND)
 async def list_segments(
     session: Session,
+    caller: Viewer,
     recording_id: UUID,
     state: SegmentState | None = None,
     cursor: TimeCursor | None = None,
     limit: Limit = 50,
 ) -> Page[SegmentAnswer]:
     """List the segments of a recording, first to last."""
-    await find_recording(session, recording_id)
+    await find_recording(session, recording_id, seen_by=caller)
     query = select(Segment).where(Segment.recording_id == recording_id)
     if state:
         query = query.where(Segment.state == state)

@@ -26,10 +26,15 @@ UNAUTHORIZED = _refusal(
 )
 FORBIDDEN = _refusal(
     403,
-    "The key's role may not do this.",
-    "This needs a key with the role admin; yours has the role viewer.",
+    "The caller's role may not do this, or the key's scopes may not, or it belongs to no site and the caller is "
+    "limited to some.",
+    "This needs the role admin; yours is viewer.",
 )
-NOT_FOUND = _refusal(404, "There is no such thing.", "There is no camera 018f4d2e-6b4c-7d2e-8f3a-4b5c6d7e8f90.")
+NOT_FOUND = _refusal(
+    404,
+    "There is no such thing, or not for this caller.",
+    "There is no camera 018f4d2e-6b4c-7d2e-8f3a-4b5c6d7e8f90.",
+)
 CONFLICT = _refusal(
     409,
     "It does not go with what is there now.",
@@ -43,4 +48,4 @@ NOT_JSON = _refusal(
 )
 UNAVAILABLE = _refusal(503, "The database can't be reached: try again.", "The database can't be reached.")
 
-EVERYWHERE = MALFORMED | UNAUTHORIZED | TOO_LARGE | UNAVAILABLE
+EVERYWHERE = MALFORMED | UNAUTHORIZED | FORBIDDEN | TOO_LARGE | UNAVAILABLE

@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.cctv import examples
 from control_plane.cctv.answers import ScheduleAnswer
-from control_plane.cctv.callers import KeyRoute, OperatorActor
+from control_plane.cctv.callers import KeyRoute, OperatorCaller, Viewer
 from control_plane.cctv.paging import IdCursor, Limit, NameSearch, Page, containing, page_by_id
-from control_plane.cctv.refusals import FORBIDDEN, NOT_FOUND, NOT_JSON
+from control_plane.cctv.refusals import NOT_FOUND, NOT_JSON
 from control_plane.database import Session
 from control_plane.fleet import schedules
 from control_plane.fleet.schedules import NewSchedule, ScheduleChange
+from control_plane.fleet.visibility import check_camera, of_cameras
 from control_plane.models import Camera, ClientCamera, Schedule, Site
 
 router = APIRouter(route_class=KeyRoute, tags=["schedules"])
@@ -24,6 +25,7 @@ router = APIRouter(route_class=KeyRoute, tags=["schedules"])
 @router.get("/schedules/")
 async def list_schedules(
     session: Session,
+    caller: Viewer,
     camera_id: UUID | None = None,
     site_id: UUID | None = None,
     client_id: UUID | None = None,
@@ -32,7 +34,7 @@ async def list_schedules(
     limit: Limit = 50,
 ) -> Page[ScheduleAnswer]:
     """List the schedules, oldest first: all, of a camera, of a site, or of the cameras that a client records."""
-    query = select(Schedule)
+    query = select(Schedule).where(of_cameras(caller, Schedule.camera_id))
     if camera_id:
         query = query.where(Schedule.camera_id == camera_id)
     if site_id:
@@ -48,39 +50,42 @@ async def list_schedules(
     return Page(items=items, next_cursor=next_cursor)
 
 
-@router.post("/schedules/", status_code=status.HTTP_201_CREATED, responses=FORBIDDEN | NOT_JSON)
+@router.post("/schedules/", status_code=status.HTTP_201_CREATED, responses=NOT_JSON)
 async def create_schedule(
     session: Session,
-    actor: OperatorActor,
+    caller: OperatorCaller,
     new: Annotated[NewSchedule, Body(openapi_examples=examples.NEW_SCHEDULE)],
 ) -> ScheduleAnswer:
     """Create a schedule for a camera, in wall-clock time of the camera's site."""
-    return await _answer(session, await schedules.create_schedule(session, new, actor=actor))
+    await check_camera(session, caller, new.camera_id)
+    return await _answer(session, await schedules.create_schedule(session, new, actor=caller.actor))
 
 
 @router.get("/schedules/{schedule_id}/", responses=NOT_FOUND)
-async def show_schedule(session: Session, schedule_id: UUID) -> ScheduleAnswer:
+async def show_schedule(session: Session, caller: Viewer, schedule_id: UUID) -> ScheduleAnswer:
     """Show a schedule."""
-    return await _answer(session, await schedules.find_schedule(session, schedule_id))
+    return await _answer(session, await schedules.find_schedule(session, schedule_id, seen_by=caller))
 
 
-@router.patch("/schedules/{schedule_id}/", responses=FORBIDDEN | NOT_JSON | NOT_FOUND)
+@router.patch("/schedules/{schedule_id}/", responses=NOT_JSON | NOT_FOUND)
 async def change_schedule(
     session: Session,
-    actor: OperatorActor,
+    caller: OperatorCaller,
     schedule_id: UUID,
     change: Annotated[ScheduleChange, Body(openapi_examples=examples.SCHEDULE_CHANGE)],
 ) -> ScheduleAnswer:
     """Change what is given; `null` clears a date. The schedule as a whole must make sense afterwards."""
-    schedule = await schedules.find_schedule(session, schedule_id, for_change=True)
-    return await _answer(session, await schedules.change_schedule(session, schedule, change, actor=actor))
+    schedule = await schedules.find_schedule(session, schedule_id, seen_by=caller, for_change=True)
+    if "camera_id" in change.given():
+        await check_camera(session, caller, change.camera_id)
+    return await _answer(session, await schedules.change_schedule(session, schedule, change, actor=caller.actor))
 
 
-@router.delete("/schedules/{schedule_id}/", status_code=status.HTTP_204_NO_CONTENT, responses=FORBIDDEN | NOT_FOUND)
-async def delete_schedule(session: Session, actor: OperatorActor, schedule_id: UUID) -> None:
+@router.delete("/schedules/{schedule_id}/", status_code=status.HTTP_204_NO_CONTENT, responses=NOT_FOUND)
+async def delete_schedule(session: Session, caller: OperatorCaller, schedule_id: UUID) -> None:
     """Delete a schedule. What it recorded stays."""
-    schedule = await schedules.find_schedule(session, schedule_id, for_change=True)
-    await schedules.delete_schedule(session, schedule, actor=actor)
+    schedule = await schedules.find_schedule(session, schedule_id, seen_by=caller, for_change=True)
+    await schedules.delete_schedule(session, schedule, actor=caller.actor)
 
 
 async def _answer(session: AsyncSession, schedule: Schedule) -> ScheduleAnswer:

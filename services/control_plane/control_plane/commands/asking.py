@@ -17,6 +17,7 @@ from control_plane.events import Actor, record_event
 from control_plane.fleet.clients import add_token, find_client
 from control_plane.fleet.contact import is_online
 from control_plane.models import Camera, Client, ClientCamera, ClientContact, Command, Recording
+from control_plane.security.principals import UNLIMITED
 from control_plane.security.secrets import SecretBox
 
 MOST_OPEN = 50
@@ -61,7 +62,7 @@ async def ask_of_camera(
 
 async def ask_to_restart(session: AsyncSession, client_id: uuid.UUID, *, now: datetime, actor: Actor) -> Command:
     """Ask the recorder to end cleanly, so that its service manager starts it anew. Raises NotFound, Conflict."""
-    client = await find_client(session, client_id)
+    client = await find_client(session, client_id, seen_by=UNLIMITED)
     _check_online(await _known(session, client), now)
     return await _ask(session, _Wish(client_id, CommandKind.RESTART), now=now, actor=actor)
 
@@ -73,7 +74,7 @@ async def ask_to_rotate_token(
 
     A recorder that is offline finds it when it is back, for a week. Raises NotFound, Conflict.
     """
-    client = await find_client(session, client_id, for_change=True)
+    client = await find_client(session, client_id, seen_by=UNLIMITED, for_change=True)
     if not client.is_active:
         raise Conflict("This client is switched off: it can't fetch a token.")
     wish = _Wish(client_id, CommandKind.ROTATE_TOKEN)

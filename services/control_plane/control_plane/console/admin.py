@@ -30,7 +30,14 @@ from control_plane.console.forgery import ForgeryGuard
 from control_plane.console.headers import SecurityHeaders
 from control_plane.console.holds import HoldActions
 from control_plane.console.roles import Roles, may
-from control_plane.console.sessions import Authentication, SessionCookie, actor_of, csrf_token, operator_of
+from control_plane.console.sessions import (
+    Authentication,
+    SessionCookie,
+    actor_of,
+    csrf_token,
+    operator_of,
+    principal_of,
+)
 from control_plane.console.tokens import TokenPages
 from control_plane.console.views.base import ConsoleView, show_problems
 from control_plane.console.views.drills import result as drill_result
@@ -128,7 +135,7 @@ class Console(Admin):
     @login_required
     async def index(self, request: Request) -> Response:
         """The overview."""
-        context = await dashboard(self.services)
+        context = await dashboard(self.services, principal_of(request))
         return await self.templates.TemplateResponse(request, "console/dashboard.html", context)
 
     async def login(self, request: Request) -> Response:
@@ -206,7 +213,7 @@ class Console(Admin):
             raise HTTPException(403)
         term = request.query_params.get("term", "").replace("\0", "")[:200]
         async with self.services.sessions() as session:
-            results = await loader(session, term, dict(request.query_params))
+            results = await loader(session, principal_of(request), term, dict(request.query_params))
         return JSONResponse({"results": results})
 
     def view_of(self, request: Request) -> ConsoleView:

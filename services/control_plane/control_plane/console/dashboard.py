@@ -16,7 +16,9 @@ from control_plane.console.gaps import Stretch, alarming
 from control_plane.console.uploads import at_risk
 from control_plane.drills.published import last_drill
 from control_plane.fleet.contact import Contact, has_contact
+from control_plane.fleet.visibility import at_sites, of_cameras, of_model
 from control_plane.models import Camera, Client, ClientContact, Gap, Recording, Schedule, Site
+from control_plane.security.principals import Principal
 from control_plane.services import Services
 
 _SHOWN = 8
@@ -25,26 +27,27 @@ _MOST_GAPS = 1000
 _NEEDED = {"site": Site, "camera": Camera, "client": Client, "schedule": Schedule}
 
 
-async def dashboard(services: Services) -> dict[str, Any]:
-    """What the overview's page shows."""
+async def dashboard(services: Services, seen_by: Principal) -> dict[str, Any]:
+    """What the overview's page shows somebody."""
     now = datetime.now(UTC)
     async with services.sessions() as session:
         return {
             "now": now,
-            "recorders": await _recorders(session, now),
-            "silent": await _silent(session, now),
-            "at_risk": await at_risk(session, now),
-            "troubled": await _troubled(session, now),
-            "drill": await last_drill(session),
-            "steps": await _first_steps(session),
-            "cameras": await _cameras(session, now),
-            "gaps": await _gaps(session, now),
-            "failed": await _failed(session, now),
-            "newest": await _newest(session),
+            "recorders": await _recorders(session, now, seen_by),
+            "silent": await _silent(session, now, seen_by),
+            "at_risk": await at_risk(session, now, seen_by),
+            "troubled": await _troubled(session, now, seen_by),
+            "has_drills": not seen_by.is_limited,
+            "drill": await last_drill(session) if not seen_by.is_limited else None,
+            "steps": await _first_steps(session, seen_by),
+            "cameras": await _cameras(session, now, seen_by),
+            "gaps": await _gaps(session, now, seen_by),
+            "failed": await _failed(session, now, seen_by),
+            "newest": await _newest(session, seen_by),
         }
 
 
-async def _recorders(session: AsyncSession, now: datetime) -> dict[str, int]:
+async def _recorders(session: AsyncSession, now: datetime, seen_by: Principal) -> dict[str, int]:
     contact = ClientContact.last_contact_at
     row = (
         await session.execute(
@@ -55,26 +58,30 @@ async def _recorders(session: AsyncSession, now: datetime) -> dict[str, int]:
             )
             .select_from(Client)
             .outerjoin(ClientContact, ClientContact.client_id == Client.id)
-            .where(Client.is_active)
+            .where(Client.is_active, at_sites(seen_by, Client.site_id))
         )
     ).one()
     return dict(zip(("total", *Contact, "never"), row, strict=True))
 
 
-async def _silent(session: AsyncSession, now: datetime) -> Sequence[tuple[Client, Site, datetime]]:
+async def _silent(session: AsyncSession, now: datetime, seen_by: Principal) -> Sequence[tuple[Client, Site, datetime]]:
     """The recorders that fell silent last come first: that is news."""
     rows = await session.execute(
         select(Client, Site, ClientContact.last_contact_at)
         .join(Site, Site.id == Client.site_id)
         .join(ClientContact, ClientContact.client_id == Client.id)
-        .where(Client.is_active, has_contact(ClientContact.last_contact_at, Contact.OFFLINE, now))
+        .where(
+            Client.is_active,
+            has_contact(ClientContact.last_contact_at, Contact.OFFLINE, now),
+            at_sites(seen_by, Client.site_id),
+        )
         .order_by(ClientContact.last_contact_at.desc())
         .limit(_SHOWN)
     )
     return [(client, site, at) for client, site, at in rows]
 
 
-async def _troubled(session: AsyncSession, now: datetime) -> list[tuple[Client, Site, ToldProblem]]:
+async def _troubled(session: AsyncSession, now: datetime, seen_by: Principal) -> list[tuple[Client, Site, ToldProblem]]:
     """What recorders that are online say is wrong with themselves."""
     problems = ClientContact.heartbeat["problems"]
     rows = await session.execute(
@@ -86,6 +93,7 @@ async def _troubled(session: AsyncSession, now: datetime) -> list[tuple[Client, 
             has_contact(ClientContact.last_contact_at, Contact.ONLINE, now),
             func.jsonb_typeof(problems) == "array",
             problems != literal([], JSONB),
+            at_sites(seen_by, Client.site_id),
         )
         .order_by(Client.name, Client.id)
         .limit(_SHOWN)
@@ -93,7 +101,7 @@ async def _troubled(session: AsyncSession, now: datetime) -> list[tuple[Client, 
     return [(client, site, problem) for client, site, heartbeat in rows for problem in problems_of(heartbeat)]
 
 
-async def _cameras(session: AsyncSession, now: datetime) -> dict[str, Any]:
+async def _cameras(session: AsyncSession, now: datetime, seen_by: Principal) -> dict[str, Any]:
     begun = await session.scalars(
         select(Recording.camera_id)
         .distinct()
@@ -103,12 +111,15 @@ async def _cameras(session: AsyncSession, now: datetime) -> dict[str, Any]:
             Recording.status.in_(OPEN),
             Recording.status == RecordingStatus.RECORDING,
             has_contact(ClientContact.last_contact_at, Contact.ONLINE, now),
+            of_cameras(seen_by, Recording.camera_id),
         )
     )
     # A recording stays open while its camera is unreachable.
     states = await cameras_now(session, set(begun))
-    total = await session.scalar(select(func.count()).select_from(Camera).where(Camera.is_active))
-    due = await due_cameras(session, now)
+    total = await session.scalar(
+        select(func.count(Camera.id)).where(Camera.is_active, at_sites(seen_by, Camera.site_id))
+    )
+    due = await due_cameras(session, now, seen_by)
     missing = due.missing if due else {}
     shown = await session.scalars(
         select(Camera)
@@ -126,9 +137,12 @@ async def _cameras(session: AsyncSession, now: datetime) -> dict[str, Any]:
     }
 
 
-async def _gaps(session: AsyncSession, now: datetime) -> list[tuple[Stretch, Camera]]:
+async def _gaps(session: AsyncSession, now: datetime, seen_by: Principal) -> list[tuple[Stretch, Camera]]:
     reported = await session.scalars(
-        select(Gap).where(Gap.reported_at > now - _LATELY).order_by(Gap.reported_at.desc()).limit(_MOST_GAPS)
+        select(Gap)
+        .where(Gap.reported_at > now - _LATELY, of_cameras(seen_by, Gap.camera_id))
+        .order_by(Gap.reported_at.desc())
+        .limit(_MOST_GAPS)
     )
     stretches = alarming(reported, _SHOWN)
     cameras = await session.scalars(
@@ -138,11 +152,15 @@ async def _gaps(session: AsyncSession, now: datetime) -> list[tuple[Stretch, Cam
     return [(stretch, by_id[stretch.camera_id]) for stretch in stretches if stretch.camera_id in by_id]
 
 
-async def _failed(session: AsyncSession, now: datetime) -> list[Recording]:
+async def _failed(session: AsyncSession, now: datetime, seen_by: Principal) -> list[Recording]:
     return list(
         await session.scalars(
             select(Recording)
-            .where(Recording.started_at > now - _LATELY, Recording.status == RecordingStatus.FAILED)
+            .where(
+                Recording.started_at > now - _LATELY,
+                Recording.status == RecordingStatus.FAILED,
+                of_cameras(seen_by, Recording.camera_id),
+            )
             .options(joinedload(Recording.camera).joinedload(Camera.site))
             .order_by(Recording.started_at.desc())
             .limit(_SHOWN)
@@ -150,19 +168,25 @@ async def _failed(session: AsyncSession, now: datetime) -> list[Recording]:
     )
 
 
-async def _first_steps(session: AsyncSession) -> dict[str, bool]:
+async def _first_steps(session: AsyncSession, seen_by: Principal) -> dict[str, bool]:
     """What a console needs before anything is recorded, in order, and whether it is there."""
     found = await session.execute(
         # Each of these tables has an id, which their common base does not say.
-        select(*(select(model.id).exists().label(name) for name, model in _NEEDED.items()))  # type: ignore[attr-defined]
+        select(
+            *(
+                select(model.id).where(of_model(seen_by, model)).exists().label(name)  # type: ignore[attr-defined]
+                for name, model in _NEEDED.items()
+            )
+        )
     )
     return dict(found.mappings().one())
 
 
-async def _newest(session: AsyncSession) -> list[Recording]:
+async def _newest(session: AsyncSession, seen_by: Principal) -> list[Recording]:
     return list(
         await session.scalars(
             select(Recording)
+            .where(of_cameras(seen_by, Recording.camera_id))
             .options(joinedload(Recording.camera).joinedload(Camera.site))
             .order_by(Recording.started_at.desc())
             .limit(_SHOWN)

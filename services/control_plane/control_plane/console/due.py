@@ -14,7 +14,9 @@ from camfleet_contract.cameras import RecordingMode
 from camfleet_contract.schedules import ScheduleRule, is_due
 from control_plane.console import display
 from control_plane.console.contacts import CameraNow, cameras_now
+from control_plane.fleet.visibility import at_sites
 from control_plane.models import Camera, Schedule, Site
+from control_plane.security.principals import UNLIMITED, Principal
 
 GRACE = timedelta(seconds=60)
 """From the start of a window, or an edit that opened one, until the camera is missed: the recorder connects, begins,
@@ -35,7 +37,7 @@ class DueCameras:
     """Those that are due for longer than `GRACE` and not seen recording, with what is known of them."""
 
 
-async def due_cameras(session: AsyncSession, now: datetime) -> DueCameras | None:
+async def due_cameras(session: AsyncSession, now: datetime, seen_by: Principal = UNLIMITED) -> DueCameras | None:
     """The cameras that a schedule wants recorded now; None where there are too many schedules to look at each."""
     rows = (
         await session.execute(
@@ -48,7 +50,12 @@ async def due_cameras(session: AsyncSession, now: datetime) -> DueCameras | None
             )
             .join(Camera, Camera.id == Schedule.camera_id)
             .join(Site, Site.id == Camera.site_id)
-            .where(Schedule.is_active, Camera.is_active, Camera.recording_mode == RecordingMode.LOCAL_CLIENT)
+            .where(
+                Schedule.is_active,
+                Camera.is_active,
+                Camera.recording_mode == RecordingMode.LOCAL_CLIENT,
+                at_sites(seen_by, Camera.site_id),
+            )
             .limit(_MOST_SCHEDULES + 1)
         )
     ).all()

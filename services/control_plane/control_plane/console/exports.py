@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from control_plane.console.roles import may
-from control_plane.console.sessions import actor_of, operator_of
+from control_plane.console.sessions import actor_of, operator_of, principal_of
 from control_plane.custody.exports import prepare_export, zipped
 from control_plane.errors import Invalid
 from control_plane.recordings.holds import find_recording
@@ -39,7 +39,7 @@ class ExportActions:
             raise HTTPException(404) from None
         services, now = self._console.services, datetime.now(UTC)
         async with services.sessions.begin() as session:
-            recording = await find_recording(session, recording_id)
+            recording = await find_recording(session, recording_id, seen_by=principal_of(request))
         end = recording.ended_at or now
         try:
             export = await prepare_export(

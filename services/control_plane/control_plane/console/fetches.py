@@ -14,7 +14,7 @@ from camfleet_contract.schedules import EARLIEST_YEAR, LATEST_YEAR
 from camfleet_contract.zones import first_instant, last_instant
 from control_plane.console.display import zone_or_utc
 from control_plane.console.roles import may
-from control_plane.console.sessions import actor_of, operator_of
+from control_plane.console.sessions import operator_of, principal_of
 from control_plane.errors import Conflict, Invalid
 from control_plane.fleet.cameras import find_camera
 from control_plane.fleet.sites import find_site
@@ -40,7 +40,8 @@ class FetchActions:
         recording_id = _id(request, "recording")
         try:
             async with self._console.services.sessions.begin() as session:
-                await fetch_recording(session, recording_id, now=datetime.now(UTC), actor=actor_of(request))
+                caller = principal_of(request)
+                await fetch_recording(session, recording_id, now=datetime.now(UTC), actor=caller.actor, seen_by=caller)
             Flash.success(request, _ASKED)
         except Conflict as refusal:
             Flash.error(request, refusal.detail)
@@ -53,11 +54,12 @@ class FetchActions:
         form = await request.form()
         try:
             async with self._console.services.sessions.begin() as session:
-                camera = await find_camera(session, camera_id)
-                zone = zone_or_utc((await find_site(session, camera.site_id)).timezone)
+                caller = principal_of(request)
+                camera = await find_camera(session, camera_id, seen_by=caller)
+                zone = zone_or_utc((await find_site(session, camera.site_id, seen_by=caller)).timezone)
                 start = first_instant(_wall("From", form.get("from")), zone)
                 end = last_instant(_wall("To", form.get("to")), zone)
-                await fetch_interval(session, camera_id, start, end, now=datetime.now(UTC), actor=actor_of(request))
+                await fetch_interval(session, camera_id, start, end, now=datetime.now(UTC), actor=caller.actor)
             Flash.success(request, _ASKED)
         except (Conflict, Invalid) as refusal:
             Flash.error(request, refusal.detail)
@@ -68,8 +70,9 @@ class FetchActions:
         """Let it wait for its turn again."""
         fetch_id = _id(request, "camera")
         async with self._console.services.sessions.begin() as session:
-            fetch = await find_fetch(session, fetch_id, for_change=True)
-            await cancel(session, fetch, now=datetime.now(UTC), actor=actor_of(request))
+            caller = principal_of(request)
+            fetch = await find_fetch(session, fetch_id, seen_by=caller, for_change=True)
+            await cancel(session, fetch, now=datetime.now(UTC), actor=caller.actor)
         Flash.success(request, "It was cancelled: the footage waits for its turn.")
         return _back(request, "camera", fetch.camera_id)
 

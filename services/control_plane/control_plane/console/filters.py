@@ -12,6 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 
 from camfleet_contract.schedules import EARLIEST_YEAR, LATEST_YEAR
+from control_plane.fleet.visibility import exists_for
+from control_plane.models import Base
+from control_plane.security.principals import Principal
 
 Condition = Callable[[str], Any]
 """A filter's value as a condition of the query."""
@@ -45,7 +48,7 @@ class Filter(ABC):
         """Raise 400 for a value that can't be."""
 
     @abstractmethod
-    async def shown(self, session: AsyncSession, value: str | None) -> ShownFilter | None:
+    async def shown(self, session: AsyncSession, value: str | None, seen_by: Principal) -> ShownFilter | None:
         """The filter as the page shows it; None if not at all."""
 
     async def get_filtered_query(self, stmt: Select[Any], value: str, _model: type) -> Select[Any]:
@@ -64,7 +67,12 @@ class ChoiceFilter(Filter):
         if value and value not in self._options:
             raise HTTPException(400, f"{self.title} has no value of that name.")
 
-    async def shown(self, session: AsyncSession, value: str | None) -> ShownFilter | None:  # noqa: ARG002 - Filter's
+    async def shown(
+        self,
+        session: AsyncSession,  # noqa: ARG002 - Filter's
+        value: str | None,
+        seen_by: Principal,  # noqa: ARG002 - Filter's
+    ) -> ShownFilter | None:
         return ShownFilter(self.name, self.title, value or "", self._options)
 
 
@@ -87,10 +95,12 @@ class ObjectFilter(Filter):
         except ValueError:
             raise HTTPException(400, f"{self.title} has no value of that name.") from None
 
-    async def shown(self, session: AsyncSession, value: str | None) -> ShownFilter | None:
+    async def shown(self, session: AsyncSession, value: str | None, seen_by: Principal) -> ShownFilter | None:
         if not value:
             return None
         found = await self._find(session, uuid.UUID(value))
+        if isinstance(found, Base) and not await exists_for(session, seen_by, found):
+            found = None
         return ShownFilter(self.name, f"{self.title}: {found or 'deleted'}", value, {})
 
 
@@ -108,5 +118,10 @@ class DayFilter(Filter):
         if not EARLIEST_YEAR <= year <= LATEST_YEAR:
             raise HTTPException(400, f"{self.title} must be a day, as in 2026-03-01.")
 
-    async def shown(self, session: AsyncSession, value: str | None) -> ShownFilter | None:  # noqa: ARG002 - Filter's
+    async def shown(
+        self,
+        session: AsyncSession,  # noqa: ARG002 - Filter's
+        value: str | None,
+        seen_by: Principal,  # noqa: ARG002 - Filter's
+    ) -> ShownFilter | None:
         return ShownFilter(self.name, self.title, value or "", {}, is_day=True)

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from control_plane.console.roles import may
-from control_plane.console.sessions import actor_of, operator_of
+from control_plane.console.sessions import operator_of, principal_of
 from control_plane.recordings.holds import hold, release
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ class HoldActions:
         """Keep the recording's files until it is released."""
         recording_id = _recording_id(request)
         async with self._console.services.sessions.begin() as session:
-            await hold(session, recording_id, now=datetime.now(UTC), actor=actor_of(request))
+            caller = principal_of(request)
+            await hold(session, recording_id, now=datetime.now(UTC), actor=caller.actor, seen_by=caller)
         Flash.success(
             request, "The recording is held: its files at the site and in the store stay until it is released."
         )
@@ -42,7 +43,8 @@ class HoldActions:
         """Let the rules of retention have it again."""
         recording_id = _recording_id(request)
         async with self._console.services.sessions.begin() as session:
-            await release(session, recording_id, actor=actor_of(request))
+            caller = principal_of(request)
+            await release(session, recording_id, actor=caller.actor, seen_by=caller)
         Flash.success(request, "The recording was released: the rules of retention apply to it again.")
         return self._back(request, recording_id)
 

@@ -17,6 +17,7 @@ _OPERATORS_ACTIONS = {
     ("recording", "export"),
 }
 _ADMINS_ONLY = {"operator"}
+_NOT_AT_A_SITE = {("site", str(Action.CREATE))}
 
 
 def may(role: Role, identity: str, action: str) -> bool:
@@ -36,6 +37,12 @@ def may(role: Role, identity: str, action: str) -> bool:
     return role.includes(needed)
 
 
+def permits(operator: Operator, identity: str, action: str) -> bool:
+    """Whether that operator may: what belongs to no site, only one who is limited to none."""
+    is_everywhere = identity in _ADMINS_ONLY or (identity, str(action)) in _NOT_AT_A_SITE
+    return may(operator.role, identity, action) and not (is_everywhere and operator.site_ids is not None)
+
+
 class Roles(AuthorizationBackend):
     """Asks the signed-in operator's role. No operator, no permission."""
 
@@ -48,4 +55,4 @@ class Roles(AuthorizationBackend):
     ) -> bool:
         """Whether the signed-in operator may."""
         operator: Operator | None = getattr(request.state, "operator", None)
-        return operator is not None and may(operator.role, identity, str(action))
+        return operator is not None and permits(operator, identity, str(action))

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from control_plane.events import Actor
 from control_plane.models import Operator
+from control_plane.security.principals import Principal
 from control_plane.services import Services
 
 COOKIE = "camfleet_session"
@@ -131,6 +132,13 @@ def operator_of(request: Request) -> Operator:
 def actor_of(request: Request) -> Actor:
     """The operator, as audit events name one."""
     return Actor(f"operator:{operator_of(request).username}", address_of(request))
+
+
+def principal_of(request: Request) -> Principal:
+    """The operator, with what exists for them."""
+    operator = operator_of(request)
+    site_ids = None if operator.site_ids is None else frozenset(operator.site_ids)
+    return Principal(actor_of(request), operator.role, site_ids)
 
 
 def address_of(request: Request) -> str | None:

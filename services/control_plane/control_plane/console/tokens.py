@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from control_plane.console.roles import may
-from control_plane.console.sessions import actor_of, operator_of
+from control_plane.console.sessions import actor_of, operator_of, principal_of
 from control_plane.fleet.clients import ROTATION_OVERLAP, find_client, revoke_tokens, rotate_token
 from control_plane.fleet.recorder_env import recorder_env
 from control_plane.security.secrets import SecretUnreadableError
@@ -52,7 +52,7 @@ class TokenPages:
         client_id = self._client_id(request)
         token = _collect(self._console.services, request, client_id)
         async with self._console.services.sessions() as session:
-            client = await find_client(session, client_id)
+            client = await find_client(session, client_id, seen_by=principal_of(request))
         base_url = f"{request.url.scheme}://{request.url.netloc}"
         snippet = recorder_env(self._console.services.settings, base_url, client_id, token) if token else ""
         context = {"client": client, "token": token, "snippet": snippet}
@@ -63,7 +63,7 @@ class TokenPages:
         """Make a new token; the earlier ones stay good for a day."""
         client_id = self._client_id(request)
         async with self._console.services.sessions.begin() as session:
-            client = await find_client(session, client_id, for_change=True)
+            client = await find_client(session, client_id, seen_by=principal_of(request), for_change=True)
             token = await rotate_token(session, client, now=datetime.now(UTC), actor=actor_of(request))
         hours = ROTATION_OVERLAP.total_seconds() / 3600
         Flash.info(request, f"The earlier tokens of {client} stay good for {hours:.0f} hours.")
@@ -74,7 +74,7 @@ class TokenPages:
         """Refuse every token of the client from now on."""
         client_id = self._client_id(request)
         async with self._console.services.sessions.begin() as session:
-            client = await find_client(session, client_id, for_change=True)
+            client = await find_client(session, client_id, seen_by=principal_of(request), for_change=True)
             count = await revoke_tokens(session, client, now=datetime.now(UTC), actor=actor_of(request))
         text = f"{count} token(s) of {client} were revoked." if count else f"{client} had no live token."
         Flash.success(request, text)

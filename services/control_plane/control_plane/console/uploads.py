@@ -13,8 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from camfleet_contract.heartbeats import FootageAtRisk, Uplink
 from control_plane.console import display
 from control_plane.fleet.contact import Contact, has_contact
+from control_plane.fleet.visibility import at_sites
 from control_plane.models import Client, ClientContact, Fetch, Site
 from control_plane.recordings.fetches import FetchState, state_of
+from control_plane.security.principals import Principal
 
 SHOWN = 8
 _COLOURS = {
@@ -102,7 +104,9 @@ async def wanted(session: AsyncSession, which: ColumnElement[bool], now: datetim
     return [Wanted(fetch, state_of(fetch, now)) for fetch in found]
 
 
-async def at_risk(session: AsyncSession, now: datetime) -> Sequence[tuple[Client, Site, FootageAtRisk, str]]:
+async def at_risk(
+    session: AsyncSession, now: datetime, seen_by: Principal
+) -> Sequence[tuple[Client, Site, FootageAtRisk, str]]:
     """The recorders that are online and say so, with what would save it; the nearest loss first."""
     told = ClientContact.heartbeat["at_risk"]
     rows = await session.execute(
@@ -113,6 +117,7 @@ async def at_risk(session: AsyncSession, now: datetime) -> Sequence[tuple[Client
             Client.is_active,
             has_contact(ClientContact.last_contact_at, Contact.ONLINE, now),
             func.jsonb_typeof(told) == literal("object"),
+            at_sites(seen_by, Client.site_id),
         )
         .order_by(told["loss_at"].astext, Client.id)
         .limit(SHOWN)

@@ -17,6 +17,7 @@ from control_plane.custody.manifest import Subject, read_subject
 from control_plane.errors import Invalid
 from control_plane.events import Actor, record_event
 from control_plane.models import SegmentState
+from control_plane.security.principals import UNLIMITED, Principal
 from control_plane.services import Services
 from control_plane.stores import NoSuchObjectError, Store
 
@@ -70,13 +71,19 @@ class Export:
 
 
 async def prepare_export(
-    services: Services, camera_id: uuid.UUID, start: datetime, end: datetime, actor: Actor, now: datetime
+    services: Services,
+    camera_id: uuid.UUID,
+    start: datetime,
+    end: datetime,
+    actor: Actor,
+    now: datetime,
+    seen_by: Principal = UNLIMITED,
 ) -> Export:
     """Put the manifest together and write the audit row. Raises NotFound, Invalid."""
     if start >= end:
         raise Invalid("until", "must be after from")
     async with services.sessions.begin() as session:
-        subject = await read_subject(session, camera_id, start, end, MOST_SEGMENTS)
+        subject = await read_subject(session, camera_id, start, end, MOST_SEGMENTS, seen_by)
         document = _document(subject, start, end, actor, now)
         manifest = json.dumps(document, indent=1, ensure_ascii=True).encode()
         name = f"camfleet_{camera_id}_{start.astimezone(UTC):%Y%m%dT%H%M%SZ}"

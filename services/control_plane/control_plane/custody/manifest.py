@@ -11,7 +11,9 @@ from sqlalchemy.orm import joinedload
 
 from camfleet_contract.chains import moment
 from control_plane.errors import Invalid, NotFound
+from control_plane.fleet.visibility import at_sites
 from control_plane.models import Camera, ChainHead, Client, Gap, Segment, SegmentState
+from control_plane.security.principals import Principal
 
 _LONGEST_SEGMENT = timedelta(days=1)
 ChainKey = tuple[uuid.UUID, uuid.UUID | None]
@@ -95,10 +97,11 @@ class Subject:
 
 
 async def read_subject(
-    session: AsyncSession, camera_id: uuid.UUID, start: datetime, end: datetime, most: int
+    session: AsyncSession, camera_id: uuid.UUID, start: datetime, end: datetime, most: int, seen_by: Principal
 ) -> Subject:
     """What the database knows. Raises NotFound; Invalid if that is nothing, or too much."""
-    camera = await session.scalar(select(Camera).options(joinedload(Camera.site)).where(Camera.id == camera_id))
+    visible = (Camera.id == camera_id, at_sites(seen_by, Camera.site_id))
+    camera = await session.scalar(select(Camera).options(joinedload(Camera.site)).where(*visible))
     if camera is None:
         raise NotFound(f"There is no camera {camera_id}.")
     ours = Segment.camera_id == camera_id

@@ -6,7 +6,9 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.errors import NotFound
+from control_plane.fleet.visibility import of_cameras
 from control_plane.models import Drill
+from control_plane.security.principals import Principal
 
 
 def is_whole() -> ColumnElement[bool]:
@@ -20,9 +22,9 @@ async def last_drill(session: AsyncSession) -> Drill | None:
     return (await session.scalars(query.order_by(Drill.ended_at.desc(), Drill.id.desc()).limit(1))).first()
 
 
-async def find_drill(session: AsyncSession, drill_id: uuid.UUID) -> Drill:
-    """The drill. Raises NotFound."""
-    found = await session.get(Drill, drill_id)
+async def find_drill(session: AsyncSession, drill_id: uuid.UUID, *, seen_by: Principal) -> Drill:
+    """The drill. One of all cameras is for those who see all sites. Raises NotFound."""
+    found = await session.scalar(select(Drill).where(Drill.id == drill_id, of_cameras(seen_by, Drill.camera_id)))
     if found is None:
         raise NotFound("There is no such drill.")
     return found

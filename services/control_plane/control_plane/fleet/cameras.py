@@ -25,7 +25,9 @@ from control_plane.fleet.stream_urls import (
     redacted,
     with_credentials,
 )
+from control_plane.fleet.visibility import at_sites
 from control_plane.models import Camera, ClientCamera, Site
+from control_plane.security.principals import Principal
 from control_plane.security.secrets import SecretBox, SecretUnreadableError
 
 __all__ = [
@@ -146,9 +148,11 @@ def has_password(camera: Camera, secrets: SecretBox) -> bool:
     return camera.password_encrypted is not None or MASK in (shown_url(camera, secrets) or MASK)
 
 
-async def find_camera(session: AsyncSession, camera_id: uuid.UUID, *, for_change: bool = False) -> Camera:
+async def find_camera(
+    session: AsyncSession, camera_id: uuid.UUID, *, seen_by: Principal, for_change: bool = False
+) -> Camera:
     """The camera with its secrets; locked until the end of the transaction when it is to be changed."""
-    query = select(Camera).where(Camera.id == camera_id).options(*secret_columns())
+    query = select(Camera).where(Camera.id == camera_id, at_sites(seen_by, Camera.site_id)).options(*secret_columns())
     if for_change:
         # The weaker of the two locks: a recording of this camera may be registered meanwhile.
         query = query.with_for_update(key_share=True)
@@ -208,7 +212,7 @@ async def delete_camera(session: AsyncSession, camera: Camera, *, actor: Actor) 
         raise Conflict(
             "This camera has recordings, which would be lost with it. Deactivate it instead: is_active false."
         ) from None
-    record_event(session, "camera", camera.id, "camera.deleted", actor, {"name": camera.name})
+    record_event(session, "camera", camera.id, "camera.deleted", actor, {"name": camera.name}, site_id=camera.site_id)
 
 
 def _write(camera: Camera, values: dict[str, Any], secrets: SecretBox) -> None:

@@ -16,6 +16,7 @@ from control_plane.errors import Conflict, Invalid, NotFound
 from control_plane.events import Actor, difference, record_event
 from control_plane.fleet.fields import Fields, FleetName
 from control_plane.models import Camera, Client, ClientCamera, ClientToken, Site
+from control_plane.security.principals import Principal
 from control_plane.security.tokens import NewToken, new_client_token
 
 MOST_CAMERAS = 1000
@@ -51,10 +52,12 @@ class NewClient(ClientChange):
     site_id: uuid.UUID
 
 
-async def find_client(session: AsyncSession, client_id: uuid.UUID, *, for_change: bool = False) -> Client:
+async def find_client(
+    session: AsyncSession, client_id: uuid.UUID, *, seen_by: Principal, for_change: bool = False
+) -> Client:
     """The client; locked until the end of the transaction when it is to be changed."""
     client = await session.get(Client, client_id, with_for_update={"key_share": True} if for_change else None)
-    if client is None:
+    if client is None or not seen_by.sees(client.site_id):
         raise NotFound(f"There is no client {client_id}.")
     return client
 
@@ -158,7 +161,7 @@ async def delete_client(session: AsyncSession, client: Client, *, actor: Actor) 
         raise Conflict(
             "This client has recordings, which would be lost with it. Deactivate it instead: is_active false."
         ) from None
-    record_event(session, "client", client.id, "client.deleted", actor, {"name": client.name})
+    record_event(session, "client", client.id, "client.deleted", actor, {"name": client.name}, site_id=client.site_id)
 
 
 async def rotate_token(

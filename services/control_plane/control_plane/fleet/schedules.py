@@ -14,7 +14,9 @@ from camfleet_contract.schedules import ScheduleRule, ScheduleType, Weekday, pro
 from control_plane.errors import FieldProblem, Invalid, NotFound
 from control_plane.events import Actor, difference, record_event
 from control_plane.fleet.fields import Fields, FleetName
+from control_plane.fleet.visibility import of_cameras
 from control_plane.models import Camera, Schedule
+from control_plane.security.principals import Principal
 
 _MIDNIGHT = time(0)
 
@@ -57,9 +59,14 @@ class NewSchedule(ScheduleChange):
     schedule_type: ScheduleType
 
 
-async def find_schedule(session: AsyncSession, schedule_id: uuid.UUID, *, for_change: bool = False) -> Schedule:
+async def find_schedule(
+    session: AsyncSession, schedule_id: uuid.UUID, *, seen_by: Principal, for_change: bool = False
+) -> Schedule:
     """The schedule; locked until the end of the transaction when it is to be changed."""
-    schedule = await session.get(Schedule, schedule_id, with_for_update={"key_share": True} if for_change else None)
+    query = select(Schedule).where(Schedule.id == schedule_id, of_cameras(seen_by, Schedule.camera_id))
+    if for_change:
+        query = query.with_for_update(key_share=True)
+    schedule = (await session.scalars(query)).one_or_none()
     if schedule is None:
         raise NotFound(f"There is no schedule {schedule_id}.")
     return schedule
@@ -103,8 +110,9 @@ async def change_schedule(
 async def delete_schedule(session: AsyncSession, schedule: Schedule, *, actor: Actor) -> None:
     """Delete the schedule; recordings that it opened stay."""
     await session.execute(delete(Schedule).where(Schedule.id == schedule.id))
+    site_id = await session.scalar(select(Camera.site_id).where(Camera.id == schedule.camera_id))
     detail = {"name": schedule.name, "camera_id": schedule.camera_id}
-    record_event(session, "schedule", schedule.id, "schedule.deleted", actor, detail)
+    record_event(session, "schedule", schedule.id, "schedule.deleted", actor, detail, site_id=site_id)
 
 
 def schedule_problems(values: dict[str, Any]) -> tuple[FieldProblem, ...]:

@@ -14,6 +14,7 @@ from control_plane.errors import Conflict, NotFound
 from control_plane.events import Actor, difference, record_event
 from control_plane.fleet.fields import Fields, FleetName
 from control_plane.models import Site
+from control_plane.security.principals import Principal
 
 
 def _known(name: str) -> str:
@@ -40,10 +41,10 @@ class NewSite(SiteChange):
     name: FleetName
 
 
-async def find_site(session: AsyncSession, site_id: uuid.UUID, *, for_change: bool = False) -> Site:
+async def find_site(session: AsyncSession, site_id: uuid.UUID, *, seen_by: Principal, for_change: bool = False) -> Site:
     """The site; locked until the end of the transaction when it is to be changed."""
     site = await session.get(Site, site_id, with_for_update={"key_share": True} if for_change else None)
-    if site is None:
+    if site is None or not seen_by.sees(site.id):
         raise NotFound(f"There is no site {site_id}.")
     return site
 

@@ -4,7 +4,8 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, LargeBinary, true
+from sqlalchemy import ForeignKey, LargeBinary, Text, Uuid, true
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from control_plane.models.base import Base, CreatedAt, Id, UpdatedAt, text_enum
@@ -34,6 +35,8 @@ class Operator(Base):
     password_hash: Mapped[str]
     """argon2id."""
     role: Mapped[Role] = mapped_column(text_enum(Role), default=Role.OPERATOR)
+    site_ids: Mapped[list[uuid.UUID] | None] = mapped_column(ARRAY(Uuid))
+    """The only sites that exist for this operator; None: all. A site that was deleted stays here and means nothing."""
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
     session_epoch: Mapped[int] = mapped_column(default=0, server_default="0")
     """Raised to end every session of this operator."""
@@ -56,6 +59,10 @@ class ApiKey(Base):
     """The first characters of the key, to tell keys apart by eye."""
     key_sha256: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     role: Mapped[Role] = mapped_column(text_enum(Role))
+    site_ids: Mapped[list[uuid.UUID] | None] = mapped_column(ARRAY(Uuid))
+    """The only sites that exist for whoever has the key; None: all."""
+    scopes: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    """What it may be used for, as in `cameras:read`; None: all that its role may."""
     created_at: Mapped[CreatedAt]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]

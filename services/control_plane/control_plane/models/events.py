@@ -19,6 +19,8 @@ class Event(Base):
     __table_args__ = (
         PrimaryKeyConstraint("subject_id", "occurred_at", "id"),
         Index("ix_events_occurred_at", "occurred_at"),
+        # What happened at one site, for those who see no other.
+        Index("ix_events_site_id_occurred_at", "site_id", "occurred_at", postgresql_where="site_id IS NOT NULL"),
         # What lasts is little among all that is changed, and what goes on is a few of those.
         Index("ix_events_lasting", "occurred_at", "id", postgresql_where="is_lasting"),
         Index("ix_events_lasting_kind", "kind", "occurred_at", "id", postgresql_where="is_lasting"),
@@ -36,6 +38,8 @@ class Event(Base):
     actor: Mapped[str]
     """Who did it: `operator:NAME`, `api_key:NAME`, `client:ID` or `control-plane`."""
     address: Mapped[str | None]
+    site_id: Mapped[uuid.UUID | None]
+    """Where it happened; None for what belongs to no site. A trigger finds it where it isn't given."""
     is_lasting: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether it has a begin and an end, as an outage has; a change that somebody made has not."""
     ended_at: Mapped[datetime | None]

@@ -13,9 +13,11 @@ from camfleet_contract.heartbeats import FetchProgress
 from camfleet_contract.uploading import MOST_FETCHES
 from control_plane.errors import Conflict, Invalid, NotFound
 from control_plane.events import Actor, record_event
+from control_plane.fleet.visibility import at_sites, of_cameras
 from control_plane.models import Camera, Client, ClientCamera, Fetch, FetchEnd, Recording, Segment, SegmentState
 from control_plane.recordings.holds import find_recording
 from control_plane.recordings.moments import plausible
+from control_plane.security.principals import UNLIMITED, Principal
 
 LIFETIME = timedelta(days=7)
 """A recorder that is away for so long isn't waited for: its footage comes in its turn."""
@@ -47,16 +49,26 @@ def state_of(fetch: Fetch, now: datetime) -> FetchState:
     return FetchState.ASKED if fetch.told_at is None else FetchState.WAITING
 
 
-async def find_fetch(session: AsyncSession, fetch_id: uuid.UUID, *, for_change: bool = False) -> Fetch:
+async def find_fetch(
+    session: AsyncSession, fetch_id: uuid.UUID, *, seen_by: Principal, for_change: bool = False
+) -> Fetch:
     """What was asked for; locked until the end of the transaction when it is to be changed."""
-    fetch = await session.get(Fetch, fetch_id, with_for_update=for_change or None)
+    query = select(Fetch).where(Fetch.id == fetch_id, of_cameras(seen_by, Fetch.camera_id))
+    fetch = (await session.scalars(query.with_for_update() if for_change else query)).one_or_none()
     if fetch is None:
         raise NotFound(f"There is no fetch {fetch_id}.")
     return fetch
 
 
 async def fetch_interval(
-    session: AsyncSession, camera_id: uuid.UUID, start: datetime, end: datetime, *, now: datetime, actor: Actor
+    session: AsyncSession,
+    camera_id: uuid.UUID,
+    start: datetime,
+    end: datetime,
+    *,
+    now: datetime,
+    actor: Actor,
+    seen_by: Principal = UNLIMITED,
 ) -> list[Fetch]:
     """Ask every recorder that recorded the camera in the interval, else those that it is assigned to.
 
@@ -68,7 +80,8 @@ async def fetch_interval(
         raise Invalid("end" if start < now else "start", "must be after the start" if start < now else "must be past")
     if end - start > LONGEST:
         raise Invalid("end", f"must be at most {LONGEST.days} days after the start")
-    if await session.get(Camera, camera_id) is None:
+    visible = select(Camera.id).where(Camera.id == camera_id, at_sites(seen_by, Camera.site_id))
+    if await session.scalar(visible) is None:
         raise NotFound(f"There is no camera {camera_id}.")
     clients = await _recorders(session, camera_id, start, end)
     if not clients:
@@ -76,9 +89,11 @@ async def fetch_interval(
     return [await _ask(session, client_id, camera_id, start, end, now=now, actor=actor) for client_id in clients]
 
 
-async def fetch_recording(session: AsyncSession, recording_id: uuid.UUID, *, now: datetime, actor: Actor) -> Fetch:
+async def fetch_recording(
+    session: AsyncSession, recording_id: uuid.UUID, *, now: datetime, actor: Actor, seen_by: Principal = UNLIMITED
+) -> Fetch:
     """Ask the recording's recorder for all of it, until `now` where it goes on. Raises NotFound, Conflict."""
-    recording = await find_recording(session, recording_id)
+    recording = await find_recording(session, recording_id, seen_by=seen_by)
     end = min(recording.ended_at or now, now)
     if end <= recording.started_at:
         raise Conflict("This recording has no length: there is nothing to fetch.")

@@ -9,15 +9,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.errors import Conflict, NotFound
 from control_plane.events import Actor, record_event
+from control_plane.fleet.visibility import of_cameras
 from control_plane.models import Client, Recording
+from control_plane.security.principals import UNLIMITED, Principal
 
 MOST_HELD = 5000
 """Of one client: the ids travel with each of its configurations. That many fill a disk long before."""
 
 
-async def find_recording(session: AsyncSession, recording_id: uuid.UUID, *, for_change: bool = False) -> Recording:
+async def find_recording(
+    session: AsyncSession, recording_id: uuid.UUID, *, seen_by: Principal, for_change: bool = False
+) -> Recording:
     """The recording; locked until the end of the transaction when it is to be changed."""
-    query = select(Recording).where(Recording.id == recording_id)
+    query = select(Recording).where(Recording.id == recording_id, of_cameras(seen_by, Recording.camera_id))
     if for_change:
         # As long as a batch of the store's retention may take, which nobody may hold a part of.
         await session.execute(text("SET LOCAL lock_timeout = '25s'"))
@@ -29,9 +33,11 @@ async def find_recording(session: AsyncSession, recording_id: uuid.UUID, *, for_
     return recording
 
 
-async def hold(session: AsyncSession, recording_id: uuid.UUID, *, now: datetime, actor: Actor) -> Recording:
+async def hold(
+    session: AsyncSession, recording_id: uuid.UUID, *, now: datetime, actor: Actor, seen_by: Principal = UNLIMITED
+) -> Recording:
     """Hold a recording, also one that still goes on. Repeating changes nothing. Raises NotFound, Conflict."""
-    recording = await find_recording(session, recording_id, for_change=True)
+    recording = await find_recording(session, recording_id, seen_by=seen_by, for_change=True)
     if recording.held_at is not None:
         return recording
     # Two at a time must not pass the limit together.
@@ -46,9 +52,11 @@ async def hold(session: AsyncSession, recording_id: uuid.UUID, *, now: datetime,
     return recording
 
 
-async def release(session: AsyncSession, recording_id: uuid.UUID, *, actor: Actor) -> Recording:
+async def release(
+    session: AsyncSession, recording_id: uuid.UUID, *, actor: Actor, seen_by: Principal = UNLIMITED
+) -> Recording:
     """Let the rules have a recording again. Repeating changes nothing. Raises NotFound."""
-    recording = await find_recording(session, recording_id, for_change=True)
+    recording = await find_recording(session, recording_id, seen_by=seen_by, for_change=True)
     if recording.held_at is None:
         return recording
     recording.held_at = None

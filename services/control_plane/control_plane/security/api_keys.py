@@ -1,5 +1,7 @@
 """API keys of scripts: made, recognized and revoked."""
 
+import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.errors import Conflict, Invalid, NotFound
 from control_plane.events import Actor, record_event
 from control_plane.models import ApiKey, Role
+from control_plane.security.limits import checked_scopes, checked_sites
 from control_plane.security.tokens import NewToken, new_api_key, token_sha256
 
 _LONGEST_NAME = 100
@@ -23,10 +26,21 @@ class KnownKey:
 
     name: str
     role: Role
+    site_ids: frozenset[uuid.UUID] | None = None
+    """The only sites that exist for it; None: all."""
+    scopes: frozenset[str] | None = None
+    """What it may be used for; None: all that its role may."""
 
 
 async def create_api_key(
-    session: AsyncSession, name: str, role: Role, expires_at: datetime | None = None, *, actor: Actor
+    session: AsyncSession,
+    name: str,
+    role: Role,
+    expires_at: datetime | None = None,
+    *,
+    actor: Actor,
+    site_ids: Collection[uuid.UUID] | None = None,
+    scopes: Collection[str] | None = None,
 ) -> NewToken:
     """Make a key, which is known only now. Raises Invalid, or Conflict when the name is taken."""
     name = name.strip()
@@ -34,14 +48,15 @@ async def create_api_key(
         raise Invalid("name", f"must be one line of 1 to {_LONGEST_NAME} characters")
     if expires_at is not None and expires_at.tzinfo is None:
         raise Invalid("expires_at", "must have a time zone")
+    limits = {"site_ids": await checked_sites(session, site_ids), "scopes": checked_scopes(scopes)}
     token = new_api_key()
-    key = ApiKey(name=name, prefix=token.prefix, key_sha256=token.sha256, role=role, expires_at=expires_at)
+    key = ApiKey(name=name, prefix=token.prefix, key_sha256=token.sha256, role=role, expires_at=expires_at, **limits)
     try:
         async with session.begin_nested():
             session.add(key)
     except IntegrityError:
         raise Conflict(f"There is a key named {name!r} already: names tell in the history who did what.") from None
-    detail = {"name": name, "role": role, "prefix": token.prefix, "expires_at": expires_at}
+    detail = {"name": name, "role": role, "prefix": token.prefix, "expires_at": expires_at, **limits}
     record_event(session, "api_key", key.id, "api_key.created", actor, detail)
     return token
 
@@ -69,4 +84,5 @@ async def recognize_api_key(session: AsyncSession, text: str, *, now: datetime) 
             .values(last_used_at=func.now())
             .execution_options(synchronize_session=False)
         )
-    return KnownKey(key.name, key.role)
+    site_ids = None if key.site_ids is None else frozenset(key.site_ids)
+    return KnownKey(key.name, key.role, site_ids, None if key.scopes is None else frozenset(key.scopes))

@@ -1,5 +1,7 @@
 """Operators: made, recognized at login, and their passwords."""
 
+import uuid
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import select
@@ -9,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.errors import Conflict, FieldProblem, Invalid
 from control_plane.events import Actor, difference, record_event
 from control_plane.models import Operator, Role
+from control_plane.security.limits import checked_sites
 from control_plane.security.passwords import MINIMUM_LENGTH, hash_password, is_password
 
 _LONGEST_NAME = 100
@@ -16,18 +19,27 @@ _LONGEST_PASSWORD = 1000
 """argon2id reads all of it: a book as a password would be a way to keep the processor busy."""
 
 
-async def create_operator(session: AsyncSession, username: str, password: str, role: Role, *, actor: Actor) -> Operator:
+async def create_operator(
+    session: AsyncSession,
+    username: str,
+    password: str,
+    role: Role,
+    *,
+    actor: Actor,
+    site_ids: Collection[uuid.UUID] | None = None,
+) -> Operator:
     """Make an operator. Raises Invalid, or Conflict when the name is taken."""
     username = username.strip()
     if not 0 < len(username) <= _LONGEST_NAME or not username.isprintable():
         raise Invalid("username", f"must be one line of 1 to {_LONGEST_NAME} characters")
-    operator = Operator(username=username, password_hash=await _hashed(password, username), role=role)
+    sites = await checked_sites(session, site_ids)
+    operator = Operator(username=username, password_hash=await _hashed(password, username), role=role, site_ids=sites)
     try:
         async with session.begin_nested():
             session.add(operator)
     except IntegrityError:
         raise Conflict(f"There is an operator named {username!r} already.") from None
-    detail = {"username": username, "role": role}
+    detail = {"username": username, "role": role, "site_ids": sites}
     record_event(session, "operator", operator.id, "operator.created", actor, detail)
     return operator
 
@@ -53,19 +65,27 @@ async def change_password(session: AsyncSession, operator: Operator, password: s
 
 
 async def change_operator(
-    session: AsyncSession, operator: Operator, *, role: Role, is_active: bool, actor: Actor
+    session: AsyncSession,
+    operator: Operator,
+    *,
+    role: Role,
+    is_active: bool,
+    site_ids: Collection[uuid.UUID] | None,
+    actor: Actor,
 ) -> None:
-    """Change what the operator may do. Raises Conflict where nobody could manage operators any more.
+    """Change what the operator may do, and where: `site_ids` None is at all sites.
 
-    Locking somebody out also ends the sessions that are open.
+    Raises Invalid, and Conflict where nobody could manage operators any more. Locking somebody out also ends the
+    sessions that are open.
     """
-    before = {"role": operator.role, "is_active": operator.is_active}
-    changes = difference(before, {"role": role, "is_active": is_active})
+    before = {"role": operator.role, "is_active": operator.is_active, "site_ids": operator.site_ids}
+    sites = await checked_sites(session, site_ids)
+    changes = difference(before, {"role": role, "is_active": is_active, "site_ids": sites})
     if not changes:
         return
-    if not (role is Role.ADMIN and is_active):
+    if not (role is Role.ADMIN and is_active and site_ids is None):
         await _check_another_admin(session, operator)
-    operator.role = role
+    operator.role, operator.site_ids = role, sites
     if operator.is_active and not is_active:
         operator.session_epoch += 1
     operator.is_active = is_active
@@ -84,12 +104,12 @@ async def _check_another_admin(session: AsyncSession, operator: Operator) -> Non
     # Locked, or two admins could lock each other out in the same moment.
     admins = await session.scalars(
         select(Operator.id)
-        .where(Operator.role == Role.ADMIN, Operator.is_active)
+        .where(Operator.role == Role.ADMIN, Operator.is_active, Operator.site_ids.is_(None))
         .order_by(Operator.id)
         .with_for_update(key_share=True)
     )
     if set(admins) <= {operator.id}:
-        raise Conflict("This is the only active admin: make another one first.")
+        raise Conflict("This is the only active admin who is not limited to sites: make another one first.")
 
 
 def password_problem(password: str, username: str) -> FieldProblem | None:

@@ -15,12 +15,15 @@ from starlette.responses import RedirectResponse, Response
 from wtforms import Form
 
 from control_plane.console.filters import Filter
+from control_plane.console.sessions import principal_of
 from control_plane.errors import Invalid
 from control_plane.events import Actor
+from control_plane.fleet.visibility import of_model
+from control_plane.security.principals import Principal
 from control_plane.services import Services
 
-Lookup = Callable[[AsyncSession, str, Mapping[str, str]], Awaitable[list[dict[str, str]]]]
-"""What a search box offers for a term: `id` and `text` of each."""
+Lookup = Callable[[AsyncSession, Principal, str, Mapping[str, str]], Awaitable[list[dict[str, str]]]]
+"""What a search box offers somebody for a term: `id` and `text` of each."""
 
 _LONGEST_SEARCH = 200
 
@@ -69,15 +72,19 @@ class ConsoleView(ModelView):
 
     def list_query(self, request: Request) -> Select[Any]:
         """The rows of the list."""
-        return self.base_query()
+        return self._seen(self.base_query(), request)
 
     def details_query(self, request: Request) -> Select[Any]:
         """The one row of a details page."""
-        return self._stmt_by_identifier(request.path_params["pk"])
+        return self._seen(self._stmt_by_identifier(request.path_params["pk"]), request)
 
     def form_edit_query(self, request: Request) -> Select[Any]:
         """The one row of a form; SQLAdmin's own would load every related row."""
-        return self._stmt_by_identifier(request.path_params["pk"])
+        return self._seen(self._stmt_by_identifier(request.path_params["pk"]), request)
+
+    def _seen(self, query: Select[Any], request: Request) -> Select[Any]:
+        """Without what does not exist for the operator: what belongs to another site."""
+        return query.where(of_model(principal_of(request), self.model))
 
     def _stmt_by_identifier(self, identifier: str) -> Select[Any]:
         try:
@@ -165,7 +172,8 @@ class ConsoleView(ModelView):
         self.check_parameters(request)
         async with self.services.sessions() as session:
             shown = [
-                await filter_.shown(session, request.query_params.get(filter_.name)) for filter_ in self.console_filters
+                await filter_.shown(session, request.query_params.get(filter_.name), principal_of(request))
+                for filter_ in self.console_filters
             ]
         return {"filters": [one for one in shown if one is not None]}
 

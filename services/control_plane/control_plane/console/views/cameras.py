@@ -17,10 +17,10 @@ from control_plane.console.fields import say_stored, show_chosen
 from control_plane.console.filters import ChoiceFilter, ObjectFilter
 from control_plane.console.roles import may
 from control_plane.console.scenes import noticed
-from control_plane.console.sessions import operator_of
+from control_plane.console.sessions import operator_of, principal_of
 from control_plane.console.uploads import wanted
 from control_plane.console.views import lookups
-from control_plane.console.views.base import ConsoleView, identifier
+from control_plane.console.views.base import ConsoleView
 from control_plane.console.views.camera_form import MODES, SECRETS, SECTIONS, STREAMS, TRANSPORTS, TYPES, CameraForm
 from control_plane.events import Actor
 from control_plane.fleet.cameras import (
@@ -32,8 +32,10 @@ from control_plane.fleet.cameras import (
     find_camera,
     shown_url,
 )
+from control_plane.fleet.visibility import check_site
 from control_plane.models import Camera, Client, ClientCamera, Fetch, Recording, Schedule, Site
 from control_plane.recordings.retention import kept_days
+from control_plane.security.principals import UNLIMITED
 
 
 class CameraView(ConsoleView, model=Camera):
@@ -140,7 +142,8 @@ class CameraView(ConsoleView, model=Camera):
             scenes = await noticed(session, camera_id)
             fetches = await wanted(session, Fetch.camera_id == camera_id, datetime.now(UTC))
             request.state.default_retention_days = self.services.settings.retention_days
-            request.state.url = shown_url(await find_camera(session, camera_id), self.services.secrets)
+            camera = await find_camera(session, camera_id, seen_by=principal_of(request))
+            request.state.url = shown_url(camera, self.services.secrets)
             return {
                 "scenes": scenes,
                 "fetches": fetches,
@@ -173,9 +176,10 @@ class CameraView(ConsoleView, model=Camera):
         """The form, which says of each secret only whether there is one."""
         form = await super().form_for(request, obj)
         async with self.services.sessions() as session:
-            site_id = identifier(str(form["site_id"].data or request.query_params.get("site", "")))
-            site = await session.get(Site, site_id) if site_id else None
-            stored = await find_camera(session, obj.id) if obj is not None else None
+            caller = principal_of(request)
+            asked = str(form["site_id"].data or request.query_params.get("site", ""))
+            site = await lookups.chosen_site(session, caller, asked)
+            stored = await find_camera(session, obj.id, seen_by=caller) if obj is not None else None
         show_chosen(form, "site_id", [(str(site.id), lookups.site_label(site))] if site else [])
         for name in SECRETS:
             if stored is not None and getattr(stored, f"{name}_encrypted"):
@@ -199,12 +203,16 @@ class CameraView(ConsoleView, model=Camera):
 
     async def create(self, session: AsyncSession, form: Form, actor: Actor, request: Request) -> Camera:
         """Make a camera."""
-        return await create_camera(session, self.services.secrets, NewCamera.of(_values(form)), actor=actor)
+        new = NewCamera.of(_values(form))
+        check_site(principal_of(request), new.site_id)
+        return await create_camera(session, self.services.secrets, new, actor=actor)
 
     async def change(self, session: AsyncSession, obj: Any, form: Form, actor: Actor, request: Request) -> Camera:
         """Change the camera."""
-        camera = await find_camera(session, obj.id, for_change=True)
-        return await change_camera(session, self.services.secrets, camera, CameraChange.of(_values(form)), actor=actor)
+        caller, change = principal_of(request), CameraChange.of(_values(form))
+        camera = await find_camera(session, obj.id, seen_by=caller, for_change=True)
+        check_site(caller, change.site_id)
+        return await change_camera(session, self.services.secrets, camera, change, actor=actor)
 
     def again_with(self, saved: Any) -> dict[str, str]:
         """A site has many cameras."""
@@ -212,7 +220,9 @@ class CameraView(ConsoleView, model=Camera):
 
     async def remove(self, session: AsyncSession, obj: Any, actor: Actor) -> None:
         """Delete the camera."""
-        await delete_camera(session, await find_camera(session, obj.id, for_change=True), actor=actor)
+        await delete_camera(
+            session, await find_camera(session, obj.id, seen_by=UNLIMITED, for_change=True), actor=actor
+        )
 
 
 def _values(form: Form) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from control_plane.console.contacts import OPEN, cameras_now, problems_of, statu
 from control_plane.console.fields import NEEDED, SearchField, SearchManyField, show_chosen
 from control_plane.console.filters import ChoiceFilter, ObjectFilter
 from control_plane.console.roles import may
-from control_plane.console.sessions import operator_of
+from control_plane.console.sessions import operator_of, principal_of
 from control_plane.console.tokens import hand_over
 from control_plane.console.uploads import uploads_of
 from control_plane.console.views import lookups
@@ -37,7 +37,9 @@ from control_plane.fleet.clients import (
     find_client,
 )
 from control_plane.fleet.contact import Contact, has_contact, is_online
+from control_plane.fleet.visibility import check_site
 from control_plane.models import Camera, Client, ClientCamera, ClientContact, ClientToken, Recording, Site
+from control_plane.security.principals import UNLIMITED
 
 _SHOWN_CAMERAS = 100
 
@@ -204,9 +206,10 @@ class ClientView(ConsoleView, model=Client):
             if obj is not None and request.method == "GET":
                 form["camera_ids"].data = [str(id_) for id_ in await assigned_cameras(session, obj.id)]
             chosen = [found for text in form["camera_ids"].data or [] if (found := identifier(text))]
-            show_chosen(form, "camera_ids", await lookups.labels(session, chosen[:MOST_CAMERAS]))
-            site_id = identifier(str(form["site_id"].data or request.query_params.get("site", "")))
-            site = await session.get(Site, site_id) if site_id else None
+            caller = principal_of(request)
+            show_chosen(form, "camera_ids", await lookups.labels(session, caller, chosen[:MOST_CAMERAS]))
+            asked = str(form["site_id"].data or request.query_params.get("site", ""))
+            site = await lookups.chosen_site(session, caller, asked)
             show_chosen(form, "site_id", [(str(site.id), lookups.site_label(site))] if site else [])
         if not may(operator_of(request).role, "client", "create"):
             for name in ("name", "site_id", "is_active"):
@@ -221,6 +224,7 @@ class ClientView(ConsoleView, model=Client):
     async def create(self, session: AsyncSession, form: Form, actor: Actor, request: Request) -> Client:
         """Make a client; its token is shown next."""
         values = _values(form)
+        _check_site(request, values)
         client, token = await create_client(
             session,
             values["name"],
@@ -236,12 +240,16 @@ class ClientView(ConsoleView, model=Client):
 
     async def change(self, session: AsyncSession, obj: Any, form: Form, actor: Actor, request: Request) -> Client:
         """Change the client."""
-        client = await find_client(session, obj.id, for_change=True)
-        return await change_client(session, client, ClientChange.of(_values(form)), actor=actor)
+        values = _values(form)
+        _check_site(request, values)
+        client = await find_client(session, obj.id, seen_by=principal_of(request), for_change=True)
+        return await change_client(session, client, ClientChange.of(values), actor=actor)
 
     async def remove(self, session: AsyncSession, obj: Any, actor: Actor) -> None:
         """Delete the client."""
-        await delete_client(session, await find_client(session, obj.id, for_change=True), actor=actor)
+        await delete_client(
+            session, await find_client(session, obj.id, seen_by=UNLIMITED, for_change=True), actor=actor
+        )
 
     def after_saving(self, request: Request, saved: Any, *, is_new: bool, again: bool) -> Response:
         """A new client's token is shown on a page of its own."""
@@ -258,6 +266,11 @@ def _values(form: Form) -> dict[str, Any]:
     except ValueError as error:
         raise Invalid("upload_hours", str(error)) from None
     return values
+
+
+def _check_site(request: Request, values: dict[str, Any]) -> None:
+    if site_id := identifier(str(values.get("site_id", ""))):
+        check_site(principal_of(request), site_id)
 
 
 def _contact_at(client: Client) -> datetime | None:

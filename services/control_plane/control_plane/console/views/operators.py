@@ -1,19 +1,23 @@
 """Operators in the console: an admin's. Passwords go in and never come out."""
 
+import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from sqladmin.authorization import Action
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from wtforms import BooleanField, Form, SelectField, StringField
 
 from control_plane.console import display
-from control_plane.console.fields import NEEDED, SecretField, say_stored
+from control_plane.console.fields import NEEDED, SearchManyField, SecretField, say_stored, show_chosen
 from control_plane.console.filters import ChoiceFilter
-from control_plane.console.views.base import ConsoleView
+from control_plane.console.views import lookups
+from control_plane.console.views.base import ConsoleView, identifier
 from control_plane.errors import Invalid, NotFound
 from control_plane.events import Actor
-from control_plane.models import Operator, Role
+from control_plane.models import Operator, Role, Site
 from control_plane.security.operators import change_operator, change_password, create_operator, delete_operator
 from control_plane.security.passwords import MINIMUM_LENGTH
 
@@ -35,6 +39,11 @@ class OperatorForm(Form):
         render_kw={"autocomplete": "new-password"},
         description=f"At least {MINIMUM_LENGTH} characters. A new one ends every session of this operator.",
     )
+    is_limited = BooleanField(
+        "Only some sites",
+        description="Whoever is limited to sites sees nothing of any other, and keeps neither operators nor keys.",
+    )
+    site_ids = SearchManyField("Sites", lookup="site_ids", description="The only ones that exist for this operator.")
     is_active = BooleanField("Active", default=True, description="Who is not active can't log in, and is logged out.")
 
 
@@ -47,12 +56,23 @@ class OperatorView(ConsoleView, model=Operator):
     explanation = "People who use this console. Scripts use API keys instead."
     form_class = OperatorForm
     unique_field = "username"
+    lookups = {"site_ids": lookups.sites}
 
-    column_list = ["username", "role", "is_active", "last_login_at", "created_at"]
-    column_details_list = ["username", "role", "is_active", "last_login_at", "created_at", "updated_at", "id"]
+    column_list = ["username", "role", "site_ids", "is_active", "last_login_at", "created_at"]
+    column_details_list = [
+        "username",
+        "role",
+        "site_ids",
+        "is_active",
+        "last_login_at",
+        "created_at",
+        "updated_at",
+        "id",
+    ]
     column_labels = {
         "username": "User name",
         "role": "Role",
+        "site_ids": "Sites",
         "is_active": "Active",
         "last_login_at": "Last login",
         "created_at": "Created",
@@ -69,6 +89,7 @@ class OperatorView(ConsoleView, model=Operator):
     )
     column_formatters: ClassVar[Any] = {
         "role": lambda operator, _: display.badge(operator.role, _COLOURS[operator.role]),
+        "site_ids": lambda operator, _, request: _sites(operator, request),
         "last_login_at": lambda operator, _: display.moment(operator.last_login_at),
         "created_at": lambda operator, _: display.moment(operator.created_at),
         "updated_at": lambda operator, _: display.moment(operator.updated_at),
@@ -79,22 +100,39 @@ class OperatorView(ConsoleView, model=Operator):
         """Not in the menu of those who may not open it."""
         return self.has_permission(request, Action.LIST)
 
+    async def extras(self, rows: Sequence[Any], request: Request) -> dict[uuid.UUID, Any]:
+        """The names of the sites that the operators are limited to."""
+        wanted = {site_id for operator in rows for site_id in operator.site_ids or ()}
+        async with self.services.sessions() as session:
+            found = await session.execute(select(Site.id, Site.name).where(Site.id.in_(wanted)))
+            return dict(found.all())
+
     async def form_for(self, request: Request, obj: Any) -> Form:
         """The form; a name is kept for good, since the events tell by it who did what."""
         form = await super().form_for(request, obj)
+        chosen = [found for text in form["site_ids"].data or [] if (found := identifier(str(text)))]
+        async with self.services.sessions() as session:
+            sites = await session.scalars(select(Site).where(Site.id.in_(chosen)).order_by(Site.name))
+            show_chosen(form, "site_ids", [(str(site.id), lookups.site_label(site)) for site in sites])
         if obj is not None:
             del form["username"]
             say_stored(form, "password")
         return form
 
+    def initial(self, obj: Any) -> dict[str, Any]:
+        """The form's values."""
+        site_ids = [str(site_id) for site_id in obj.site_ids or ()]
+        return super().initial(obj) | {"is_limited": obj.site_ids is not None, "site_ids": site_ids}
+
     async def create(self, session: AsyncSession, form: Form, actor: Actor, request: Request) -> Operator:
         """Make an operator."""
         values = form.data
+        sites = _limit(values)
         operator = await create_operator(
-            session, values["username"], values["password"] or "", Role(values["role"]), actor=actor
+            session, values["username"], values["password"] or "", Role(values["role"]), actor=actor, site_ids=sites
         )
         if not values["is_active"]:
-            await change_operator(session, operator, role=operator.role, is_active=False, actor=actor)
+            await change_operator(session, operator, role=operator.role, is_active=False, site_ids=sites, actor=actor)
         return operator
 
     async def change(self, session: AsyncSession, obj: Any, form: Form, actor: Actor, request: Request) -> Operator:
@@ -104,7 +142,9 @@ class OperatorView(ConsoleView, model=Operator):
             role = Role(form.data["role"])
         except ValueError:
             raise Invalid("role", "there is no such role") from None
-        await change_operator(session, operator, role=role, is_active=form.data["is_active"], actor=actor)
+        await change_operator(
+            session, operator, role=role, is_active=form.data["is_active"], site_ids=_limit(form.data), actor=actor
+        )
         if form.data["password"]:
             await change_password(session, operator, form.data["password"], actor=actor)
         return operator
@@ -112,6 +152,24 @@ class OperatorView(ConsoleView, model=Operator):
     async def remove(self, session: AsyncSession, obj: Any, actor: Actor) -> None:
         """Delete the operator."""
         await delete_operator(session, await _find(session, obj), actor=actor)
+
+
+def _limit(values: Mapping[str, Any]) -> list[uuid.UUID] | None:
+    """The sites that were chosen; None for all, which takes an empty box and no site chosen."""
+    chosen = values["site_ids"] or []
+    if not chosen and not values["is_limited"]:
+        return None
+    found = [identifier(str(text)) for text in chosen]
+    if None in found:
+        raise Invalid("site_ids", "there is no such site")
+    return [site_id for site_id in found if site_id]
+
+
+def _sites(operator: Operator, request: Request) -> Any:
+    if operator.site_ids is None:
+        return "all"
+    names = [name for site_id in operator.site_ids if (name := request.state.extras.get(site_id))]
+    return ", ".join(sorted(names)) or display.badge("none that is left", "yellow")
 
 
 async def _find(session: AsyncSession, obj: Any) -> Operator:

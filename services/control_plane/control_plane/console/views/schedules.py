@@ -15,6 +15,7 @@ from camfleet_contract.schedules import ScheduleRule, ScheduleType, Weekday, Win
 from control_plane.console import display
 from control_plane.console.fields import NEEDED, DateField, DaysField, SearchField, TimeOfDayField, show_chosen
 from control_plane.console.filters import ChoiceFilter, ObjectFilter
+from control_plane.console.sessions import principal_of
 from control_plane.console.views import lookups
 from control_plane.console.views.base import ConsoleView, identifier
 from control_plane.errors import FieldProblem, Invalid
@@ -27,7 +28,9 @@ from control_plane.fleet.schedules import (
     delete_schedule,
     find_schedule,
 )
+from control_plane.fleet.visibility import check_camera
 from control_plane.models import Camera, Client, ClientCamera, Schedule
+from control_plane.security.principals import UNLIMITED
 
 _TYPES = {
     ScheduleType.DAILY: "Every day",
@@ -152,7 +155,7 @@ class ScheduleView(ConsoleView, model=Schedule):
         if camera_id:
             async with self.services.sessions() as session:
                 camera = await session.get(Camera, camera_id, options=[joinedload(Camera.site)])
-            if camera is not None:
+            if camera is not None and principal_of(request).sees(camera.site_id):
                 text = f"{camera.name} – {lookups.site_label(camera.site)}"
                 show_chosen(form, "camera_id", [(str(camera.id), text)])
                 form["camera_id"].data = str(camera.id)
@@ -169,16 +172,21 @@ class ScheduleView(ConsoleView, model=Schedule):
 
     async def create(self, session: AsyncSession, form: Form, actor: Actor, request: Request) -> Schedule:
         """Make a schedule."""
-        return await create_schedule(session, NewSchedule.of(_values(form)), actor=actor)
+        new = NewSchedule.of(_values(form))
+        await check_camera(session, principal_of(request), new.camera_id)
+        return await create_schedule(session, new, actor=actor)
 
     async def change(self, session: AsyncSession, obj: Any, form: Form, actor: Actor, request: Request) -> Schedule:
         """Change the schedule."""
-        schedule = await find_schedule(session, obj.id, for_change=True)
-        return await change_schedule(session, schedule, ScheduleChange.of(_values(form)), actor=actor)
+        caller, change = principal_of(request), ScheduleChange.of(_values(form))
+        schedule = await find_schedule(session, obj.id, seen_by=caller, for_change=True)
+        await check_camera(session, caller, change.camera_id)
+        return await change_schedule(session, schedule, change, actor=actor)
 
     async def remove(self, session: AsyncSession, obj: Any, actor: Actor) -> None:
         """Delete the schedule."""
-        await delete_schedule(session, await find_schedule(session, obj.id, for_change=True), actor=actor)
+        schedule = await find_schedule(session, obj.id, seen_by=UNLIMITED, for_change=True)
+        await delete_schedule(session, schedule, actor=actor)
 
 
 def summary(schedule: Schedule) -> str:

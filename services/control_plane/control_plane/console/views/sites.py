@@ -12,10 +12,12 @@ from wtforms import Form, SelectField, StringField
 
 from control_plane.console import display
 from control_plane.console.fields import NEEDED
+from control_plane.console.sessions import principal_of
 from control_plane.console.views.base import ConsoleView
 from control_plane.events import Actor
 from control_plane.fleet.sites import NewSite, SiteChange, change_site, create_site, delete_site, find_site
 from control_plane.models import Camera, Client, Site
+from control_plane.security.principals import UNLIMITED
 
 
 class SiteForm(Form):
@@ -87,12 +89,12 @@ class SiteView(ConsoleView, model=Site):
 
     async def change(self, session: AsyncSession, obj: Any, form: Form, actor: Actor, request: Request) -> Site:
         """Change the site."""
-        site = await find_site(session, obj.id, for_change=True)
+        site = await find_site(session, obj.id, seen_by=principal_of(request), for_change=True)
         return await change_site(session, site, SiteChange.of(form.data), actor=actor)
 
     async def remove(self, session: AsyncSession, obj: Any, actor: Actor) -> None:
         """Delete the site."""
-        await delete_site(session, await find_site(session, obj.id, for_change=True), actor=actor)
+        await delete_site(session, await find_site(session, obj.id, seen_by=UNLIMITED, for_change=True), actor=actor)
 
 
 def _linked_count(site: Site, request: Request, identity: str, index: int) -> Any:
