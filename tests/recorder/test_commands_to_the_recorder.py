@@ -1,7 +1,7 @@
 """Commands that concern the recorder itself: another token, and a restart."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -17,7 +17,6 @@ from tests.ports import free_port
 from tests.recorder.commanded import OWN, Box, command
 from tests.recorder.control_plane import TOKEN, FakeControlPlane
 from tests.recorder.process import answering, configuration, environment, recorder, status_once
-from tests.recorder.rig import camera, config, running
 from tests.recorder.waiting import LIMIT_SECONDS, until
 
 
@@ -79,19 +78,6 @@ async def test_a_restart_is_told_as_done_by_the_next_run_and_asked_for_once(box:
         commands.take(document)
         assert (await box.fake.ended(restart)).state is CommandState.DONE
     assert box.restarts == ["asked"]
-
-
-async def test_nothing_is_restarted_while_somebody_records_by_hand(box: Box) -> None:
-    yard = camera("rtsp://127.0.0.1:9/yard")
-    box.cameras.apply(config(cameras=(yard,)))
-    restart = command(CommandKind.RESTART)
-    async with running(box.cameras), box.commands() as commands:
-        await box.cameras.start_manual(yard.id, timedelta(minutes=5))
-        commands.take(box.asked(restart))
-        told = await box.fake.ended(restart)
-    assert told.state is CommandState.FAILED
-    assert told.detail.startswith("A restart would end what is being recorded by hand until 20")
-    assert box.restarts == []
 
 
 async def test_nothing_is_restarted_that_nobody_would_start_again(box: Box) -> None:

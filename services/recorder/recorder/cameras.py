@@ -78,10 +78,10 @@ class Cameras:
         self._on_condition = on_condition
         self._workers = Workers(spool, self._clock, error, syncer, self._capturing, on_change)
         self._config: RecorderConfig | None = None
-        self._by_hand = ByHand(self._capturing.post_roll)
+        self._by_hand = ByHand(spool, self._capturing.post_roll)
         self._known: dict[object, datetime] = {}
         self._cameras: dict[UUID, SupervisedCamera] = {}
-        self._last_run = LastRun(spool, held_up)
+        self._last_run = LastRun(spool, held_up, self._by_hand)
         self._accounted_at: datetime | None = None
         self._changed = asyncio.Event()
         self.trouble = ""
@@ -196,12 +196,12 @@ class Cameras:
         if config is None:
             return None
         between = Interval(start=now - LINGER, end=now + HORIZON)
-        self._by_hand.forget(now)
-        runs = runs_between(config, between, self._by_hand.runs, self._by_hand.ended)
+        runs = runs_between(config, between, self._by_hand.runs_of(config), self._by_hand.ended)
         every = [run for camera_runs in runs.values() for run in camera_runs]
         self._known = {run.key: self._known.get(run.key, now) for run in every}
         try:
             self._last_run.put_in_order(config, now)
+            self._by_hand.forget(now)
             transport = self._capturing.transport
             due = {stream: runs[stream.camera_id][0].start for stream in wanted(config, every, now, transport)}
             running = {camera_id for camera_id, camera in self._cameras.items() if camera.capture is not None}

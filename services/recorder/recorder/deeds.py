@@ -101,9 +101,4 @@ class Deeds:
     def _restart(self) -> None:
         if not self.is_started_again:
             raise NotNow(_NOBODY)
-        by_hand = [recording for recording in self.cameras.active() if recording.schedule_id is None]
-        if by_hand:
-            until = max((recording.until for recording in by_hand if recording.until), default=None)
-            named = f" until {until:%Y-%m-%d %H:%M:%S} UTC" if until else ""
-            raise NotNow(f"A restart would end what is being recorded by hand{named}: stop that first, or wait.")
         self.restart()

@@ -6,9 +6,11 @@ from datetime import datetime
 from uuid import UUID
 
 from camfleet_contract.configuration import RecorderConfig
+from camfleet_contract.gaps import GapCause
 from camfleet_contract.messages import Interval
 from recorder.coverage import SMALLEST
 from recorder.errors import DiskFailed
+from recorder.manual import ByHand
 from recorder.outages import boot_id, outages, why_down
 from recorder.recovery import recover
 from recorder.spool import MissedFootage, Recording, Spool
@@ -25,8 +27,9 @@ class HeldUp:
 class LastRun:
     """Put in order once, before anything is recorded."""
 
-    def __init__(self, spool: Spool, held_up: HeldUp | None = None) -> None:
+    def __init__(self, spool: Spool, held_up: HeldUp | None = None, by_hand: ByHand | None = None) -> None:
         self._spool = spool
+        self._by_hand = by_hand if by_hand is not None and by_hand.is_known else None
         self._held_up = held_up
         self._cause = why_down(spool.last_boot(), boot_id())
         self._interrupted: list[Recording] = []
@@ -76,12 +79,26 @@ class LastRun:
             since = began if self._held_up is None else min(max(self._held_up.since, alive), began)
             if alive < since:
                 down = Interval(start=alive, end=since)
-                self._spool.gaps.add(outages(config, self._interrupted, known, down, self._cause))
+                self._spool.gaps.add(self._outages(config, known, down, self._cause, ""))
             if self._held_up is not None and since < began:
                 waited, failure = Interval(start=since, end=began), self._held_up.failure
-                told = outages(config, self._interrupted, known, waited, failure.cause, str(failure))
-                self._spool.gaps.add(told)
+                self._spool.gaps.add(self._outages(config, known, waited, failure.cause, str(failure)))
         self._spool.mark_alive(began)
+
+    def _outages(
+        self, config: RecorderConfig, known: dict[UUID, datetime], down: Interval, cause: GapCause, detail: str
+    ) -> list[MissedFootage]:
+        asked = self._by_hand
+        return outages(
+            config,
+            self._interrupted,
+            known,
+            down,
+            cause,
+            detail,
+            by_hand=asked.runs_of(config) if asked is not None else None,
+            stopped=asked.ended if asked is not None else frozenset(),
+        )
 
     def _add_noted(self, known: dict[UUID, datetime], began: datetime) -> None:
         """What was missing in the seconds before a kill has the cause that it had, and not that of the kill."""

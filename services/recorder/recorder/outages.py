@@ -29,17 +29,24 @@ def outages(
     down: Interval,
     cause: GapCause,
     detail: str = "",
+    *,
+    by_hand: Iterable[Run] | None = None,
+    stopped: frozenset[object] = frozenset(),
 ) -> list[MissedFootage]:
     """The gaps of a stretch `down`, from the moment until which all was accounted for to the start of this run.
 
     `known_until` is, per camera, the end of its footage or of its last gap. `interrupted` are the recordings that were
-    open: manual ones are in no configuration.
+    open: manual ones are in no configuration. Where it is known what was asked for `by_hand`, that counts instead.
+    `stopped` holds the keys of runs that an operator ended.
     """
-    manual = [_manual_run(recording) for recording in interrupted if recording.schedule_id is None]
+    manual = by_hand
+    if manual is None:
+        runs = [_manual_run(recording) for recording in interrupted if recording.schedule_id is None]
+        manual = [run for run in runs if run is not None]
     told, gaps = detail or _REASONS.get(cause, ""), []
-    for camera_id, runs in runs_between(config, down, [run for run in manual if run is not None]).items():
+    for camera_id, due in runs_between(config, down, manual, stopped).items():
         since = max(down.start, known_until.get(camera_id, down.start))
-        for run in runs:
+        for run in due:
             start, end = max(run.start, since), min(run.end, down.end)
             # However short: nothing comes yet, so that the gap goes on under another cause.
             if end - start >= SMALLEST or start < end == down.end:

@@ -28,6 +28,7 @@ from recorder.spool.upload_queue import UploadQueue
 _DATABASE = "spool.sqlite3"
 _LOCK = "spool.lock"
 _CLIENT = "client_id"
+_BY_HAND = "by_hand"
 
 
 class Spool:
@@ -128,6 +129,14 @@ class Spool:
     def mark_alive(self, now: datetime) -> None:
         """All due time until `now` is footage or a gap, or in an open segment."""
         self._database.set_fact("alive_at", now.isoformat())
+
+    def by_hand(self) -> str | None:
+        """What people asked for by hand, as it was kept last."""
+        return self._database.fact(_BY_HAND)
+
+    def keep_by_hand(self, text: str) -> None:
+        """For the next run, should this one end."""
+        self._database.set_fact(_BY_HAND, text)
 
     def last_boot(self) -> str | None:
         """The machine's boot in which the last run was; None when it ended in order."""
