@@ -39,6 +39,10 @@ class Script:
     async def post(self, path: str) -> Any:
         return _json(await self.call("POST", path), 200)
 
+    async def ask(self, path: str, body: object = None) -> Any:
+        """A command to a recorder."""
+        return _json(await self.call("POST", path, body), 202)
+
     async def delete(self, path: str) -> None:
         answer = await self.call("DELETE", path)
         assert (answer.status_code, answer.content) == (204, b""), answer.text

@@ -15,7 +15,7 @@ from control_plane.cctv.app import create_app
 from control_plane.events import COMMAND_LINE
 from control_plane.fleet.clients import create_client
 from control_plane.fleet.sites import site_named
-from control_plane.models import Drill, Role
+from control_plane.models import ClientContact, Drill, Role
 from control_plane.security.api_keys import create_api_key, revoke_api_key
 from control_plane.services import Services
 from tests.control_plane.cctv.footage import Footage
@@ -51,6 +51,14 @@ OPERATIONS = [
     Operation("POST", "recordings/{recording}/release/", OPERATOR),
     Operation("GET", "fetches/", VIEWER),
     Operation("GET", "fetches/{fetch}/", VIEWER),
+    Operation("GET", "commands/", VIEWER),
+    Operation("GET", "commands/{command}/", VIEWER),
+    Operation("GET", "commands/{command}/image/", VIEWER, status=404),  # allowed, but there is none
+    Operation("POST", "cameras/{camera}/test/", OPERATOR, status=202),
+    Operation("POST", "cameras/{camera}/snapshot/", OPERATOR, status=202),
+    Operation("POST", "cameras/{camera}/stop/", OPERATOR, status=202),
+    Operation("POST", "cameras/{camera}/record/", OPERATOR, lambda _: {"minutes": 15}, 202),
+    Operation("POST", "clients/{client}/restart/", ADMIN, status=202),
     Operation("GET", "drills/", VIEWER),
     Operation("GET", "drills/{drill}/", VIEWER),
     Operation("POST", "fetches/", OPERATOR, lambda a: interval(a["camera"]), 201),
@@ -98,8 +106,11 @@ async def ids(admin: Script, services: Services) -> dict[str, Any]:
         "schedule": schedule,
     }
     (fetch,) = await admin.create("fetches/", interval(camera["id"]))
+    async with services.sessions.begin() as session:
+        session.add(ClientContact(client_id=uuid.UUID(client["id"]), last_contact_at=datetime.now(UTC)))
+    command = await admin.ask(f"cameras/{camera['id']}/test/")
     given = {"recording": str(recording.id), "drill": str(await a_drill(services))}
-    return {name: thing["id"] for name, thing in (made | {"fetch": fetch}).items()} | given
+    return {name: thing["id"] for name, thing in (made | {"fetch": fetch, "command": command}).items()} | given
 
 
 async def a_drill(services: Services) -> uuid.UUID:
@@ -132,7 +143,9 @@ def test_the_table_has_every_operation_of_the_document(services: Services) -> No
         .format(
             **{
                 name: f"{{{field}}}"
-                for name, field in (named | {one: f"{one}_id" for one in ("recording", "fetch", "drill")}).items()
+                for name, field in (
+                    named | {one: f"{one}_id" for one in ("recording", "fetch", "command", "drill")}
+                ).items()
             }
         )
         for operation in OPERATIONS
@@ -178,7 +191,7 @@ async def _a_recorders_token(services: Services) -> str:
 async def test_nobody_gets_401_before_anything_is_read(operation: Operation, http: httpx.AsyncClient) -> None:
     # An id that is none and a body that is no JSON would be 422.
     path = operation.path.format_map(
-        dict.fromkeys(("site", "client", "camera", "schedule", "recording", "fetch", "drill"), "none")
+        dict.fromkeys(("site", "client", "camera", "schedule", "recording", "fetch", "command", "drill"), "none")
         | dict.fromkeys(("empty_site", "empty_client", "empty_camera"), "none")
     )
     for headers in (

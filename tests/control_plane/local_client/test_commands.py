@@ -15,9 +15,13 @@ from control_plane.commands.forgetting import KEPT, settle
 from control_plane.commands.results import IMAGES_KEPT
 from control_plane.commands.states import ANSWERED_WITHIN, LIFETIME
 from control_plane.errors import Conflict, NotFound
-from control_plane.models import Command
+from control_plane.jobs.commands import settle_commands
+from control_plane.jobs.queue import create_queue
+from control_plane.models import Command, Role
+from control_plane.security.principals import Principal
 from tests.control_plane.local_client.sites import API, OPERATOR, Place, Recorder
 
+BY = Principal(OPERATOR, Role.ADMIN)
 JPEG = base64.b64encode(b"\xff\xd8\xff\xe0 somebody in the yard \xff\xd9").decode()
 PICTURE = {"jpeg": JPEG, "width": 1920, "height": 1080, "taken_at": "2026-03-01T20:15:33Z"}
 TESTED = {"codec": "h264", "width": 1920, "height": 1080, "transport": "tcp", "seconds_to_keyframe": 1.4}
@@ -28,7 +32,7 @@ async def ask(
 ) -> Command:
     async with place.service.services.sessions.begin() as session:
         now = datetime.now(UTC)
-        return await ask_of_camera(session, camera_id, kind, now=now, actor=OPERATOR, minutes=minutes)
+        return await ask_of_camera(session, camera_id, kind, now=now, by=BY, minutes=minutes)
 
 
 async def tell(recorder: Recorder, command: Command, state: str, status: int = 200, **more: Any) -> Any:
@@ -139,6 +143,15 @@ async def test_whoever_comes_too_late_is_told_so(place: Place, camera_id: uuid.U
     _, ended = await history(place)
     assert (ended["actor"], ended["detail"]["state"]) == ("control-plane", "expired")
     assert "offline" in (await kept(place, command))["detail"]
+
+
+async def test_the_background_job_ends_what_nobody_answered(place: Place, camera_id: uuid.UUID) -> None:
+    await ask(place, camera_id)
+    await make_overdue(place)
+    services = place.service.services
+    for _ in range(2):
+        await settle_commands(create_queue(services.engine.url), services)
+    assert [event["kind"] for event in await history(place)] == ["camera.command_asked", "camera.command_ended"]
 
 
 async def test_what_was_done_was_done_however_late_it_is_told(
@@ -267,7 +280,7 @@ async def test_a_recorder_is_not_asked_for_more_than_it_can_carry(
 
 async def test_a_restart_is_told_by_the_process_that_came_after(place: Place, recorder: Recorder) -> None:
     async with place.service.services.sessions.begin() as session:
-        command = await ask_to_restart(session, recorder.id, now=datetime.now(UTC), actor=OPERATOR)
+        command = await ask_to_restart(session, recorder.id, now=datetime.now(UTC), by=BY)
     assert await tell(recorder, command, "accepted") == "accepted"
     assert await tell(recorder, command, "done") == "done"
     assert [event["subject_id"] for event in await history(place)] == [recorder.id] * 2

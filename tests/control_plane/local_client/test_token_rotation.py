@@ -15,16 +15,15 @@ from control_plane.commands.states import ANSWERED_WITHIN, TOKEN_LIFETIME
 from control_plane.errors import Conflict
 from control_plane.fleet.clients import find_client, revoke_tokens
 from control_plane.models import Command
-from control_plane.security.principals import UNLIMITED
 from tests.control_plane.local_client.sites import OPERATOR, Place, Recorder
-from tests.control_plane.local_client.test_commands import forget, kept, tell
+from tests.control_plane.local_client.test_commands import BY, forget, kept, tell
 
 
 async def rotate(place: Place, recorder: Recorder) -> Command:
     services = place.service.services
     async with services.sessions.begin() as session:
         now = datetime.now(UTC)
-        return await ask_to_rotate_token(session, services.secrets, recorder.id, now=now, actor=OPERATOR)
+        return await ask_to_rotate_token(session, services.secrets, recorder.id, now=now, by=BY)
 
 
 async def delivered(recorder: Recorder) -> str:
@@ -139,7 +138,7 @@ async def test_whoever_revokes_all_tokens_revokes_the_one_on_its_way(
     command = await rotate(place, recorder)
     new = with_token(await delivered(recorder))
     async with place.service.services.sessions.begin() as session:
-        client = await find_client(session, recorder.id, seen_by=UNLIMITED, for_change=True)
+        client = await find_client(session, recorder.id, seen_by=BY, for_change=True)
         assert await revoke_tokens(session, client, now=datetime.now(UTC), actor=OPERATOR) == 2
     assert not await is_let_in(new)
     assert not await is_let_in(recorder)

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from control_plane import docs_pages
 from control_plane.answers import install_error_handlers
-from control_plane.cctv import cameras, clients, drills, fetches, recordings, schedules, sites
+from control_plane.cctv import cameras, clients, commands, drills, fetches, recordings, schedules, sites
 from control_plane.cctv.callers import bearer
 from control_plane.cctv.refusals import EVERYWHERE
 from control_plane.services import Services
@@ -20,7 +20,8 @@ Sites, local recording clients, cameras, schedules and recordings, for curl and 
 
 Every call but `health` needs `Authorization: Bearer KEY`; `control-plane create-api-key NAME --role admin` makes a key.
 A viewer's key reads. An operator's key also creates, changes and deletes cameras and schedules, changes clients,
-holds and releases recordings, and fetches footage. An admin's key does everything.
+holds and releases recordings, fetches footage, and asks recorders
+for tests, pictures and manual recordings. An admin's key does everything.
 
 A key may be limited to sites: then no other site exists for it, and what belongs to no site is refused. It may be
 limited by scopes: `cameras:read` is what GET does under the heading `cameras` below, `cameras:write` is all of it,
@@ -69,7 +70,7 @@ def create_app(services: Services) -> FastAPI:
     install_error_handlers(app)
     app.add_middleware(TrailingSlash)
     app.include_router(_open)
-    for feature in (sites, clients, cameras, schedules, recordings, fetches, drills):
+    for feature in (sites, clients, cameras, schedules, recordings, fetches, commands, drills):
         app.include_router(feature.router, dependencies=[Depends(bearer)], responses=EVERYWHERE)
     docs_pages.attach(app)
     return app

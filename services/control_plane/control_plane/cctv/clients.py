@@ -6,15 +6,18 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Request, status
+from fastapi import APIRouter, Body, Query, Request, status
+from fastapi.responses import JSONResponse
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.cctv import examples
 from control_plane.cctv.answers import ClientAnswer, NewClientAnswer, RevokedAnswer, TokenAnswer
 from control_plane.cctv.callers import AdminCaller, KeyRoute, OperatorCaller, Viewer
+from control_plane.cctv.command_answers import CommandAnswer
 from control_plane.cctv.paging import IdCursor, Limit, NameSearch, Page, containing, page_by_id
 from control_plane.cctv.refusals import CONFLICT, NOT_FOUND, NOT_JSON
+from control_plane.commands.asking import ask_to_rotate_token
 from control_plane.database import Session
 from control_plane.fleet import clients
 from control_plane.fleet.clients import ClientChange, NewClient
@@ -107,13 +110,32 @@ async def delete_client(session: Session, caller: AdminCaller, client_id: UUID) 
     await clients.delete_client(session, client, actor=caller.actor)
 
 
-@router.post("/clients/{client_id}/rotate-token/", responses=NOT_FOUND)
+@router.post(
+    "/clients/{client_id}/rotate-token/",
+    responses=NOT_FOUND
+    | CONFLICT
+    | {202: {"model": CommandAnswer, "description": "With `deliver`: the command that brings the token."}},
+    response_model=TokenAnswer,
+)
 async def rotate_token(
-    session: Session, services: Shared, request: Request, caller: AdminCaller, client_id: UUID
-) -> TokenAnswer:
-    """Make a new token. The earlier ones stay good for a day, so that the recorder's file can be edited in peace."""
+    session: Session,
+    services: Shared,
+    request: Request,
+    caller: AdminCaller,
+    client_id: UUID,
+    deliver: Annotated[bool, Query(description="Send it to the recorder, and show it to nobody.")] = False,
+) -> TokenAnswer | JSONResponse:
+    """Make a new token. The earlier ones stay good for a day, so that the recorder's file can be edited in peace.
+
+    With `deliver` the recorder takes it by itself, within a week if it is offline: it is in no answer, and the earlier
+    ones end once the recorder has used it, and not before. Recorders older than commands need their file edited.
+    """
+    now = datetime.now(UTC)
+    if deliver:
+        asked = await ask_to_rotate_token(session, services.secrets, client_id, now=now, by=caller)
+        return JSONResponse(CommandAnswer.of(asked, now).model_dump(mode="json"), status.HTTP_202_ACCEPTED)
     client = await clients.find_client(session, client_id, seen_by=caller, for_change=True)
-    token = await clients.rotate_token(session, client, now=datetime.now(UTC), actor=caller.actor)
+    token = await clients.rotate_token(session, client, now=now, actor=caller.actor)
     env = recorder_env(services.settings, _base_url(request), client.id, token.text)
     return TokenAnswer(client_token=token.text, env=env)
 

@@ -28,6 +28,8 @@ NEW_FETCH = _examples(
     a_quarter_of_an_hour={"camera_id": _CAMERA, "start": "2026-03-01T19:15:00Z", "end": "2026-03-01T19:30:00Z"},
 )
 
+MANUAL = _examples(a_quarter_of_an_hour={"minutes": 15})
+
 NEW_CAMERA = _examples(
     by_its_parts={
         "name": "Yard",

@@ -16,17 +16,19 @@ from control_plane.errors import Conflict, Invalid, NotFound
 from control_plane.events import Actor, record_event
 from control_plane.fleet.clients import add_token, find_client
 from control_plane.fleet.contact import is_online
+from control_plane.fleet.visibility import of_clients
 from control_plane.models import Camera, Client, ClientCamera, ClientContact, Command, Recording
-from control_plane.security.principals import UNLIMITED
+from control_plane.security.principals import Principal
 from control_plane.security.secrets import SecretBox
 
 MOST_OPEN = 50
 """Of one recorder."""
 
 
-async def find_command(session: AsyncSession, command_id: uuid.UUID) -> Command:
+async def find_command(session: AsyncSession, command_id: uuid.UUID, *, seen_by: Principal) -> Command:
     """The command. Raises NotFound."""
-    command = await session.get(Command, command_id)
+    query = select(Command).where(Command.id == command_id, of_clients(seen_by, Command.client_id))
+    command = (await session.scalars(query)).one_or_none()
     if command is None:
         raise NotFound(f"There is no command {command_id}.")
     return command
@@ -38,7 +40,7 @@ async def ask_of_camera(
     kind: CommandKind,
     *,
     now: datetime,
-    actor: Actor,
+    by: Principal,
     minutes: int | None = None,
 ) -> Command:
     """Ask the recorder that has the camera; of several, the one that records it, then the one that called last.
@@ -49,7 +51,7 @@ async def ask_of_camera(
     if minutes is not None and not 1 <= minutes <= LONGEST_MINUTES:
         raise Invalid("minutes", f"must be from 1 to {LONGEST_MINUTES}")
     camera = await session.get(Camera, camera_id)
-    if camera is None:
+    if camera is None or not by.sees(camera.site_id):
         raise NotFound(f"There is no camera {camera_id}.")
     if not camera.is_active or camera.recording_mode is not RecordingMode.LOCAL_CLIENT:
         raise Conflict("This camera is switched off, or no recorder has it: nobody could do that.")
@@ -57,24 +59,24 @@ async def ask_of_camera(
     if recorder is None:
         raise Conflict("This camera is assigned to no recorder that is active.")
     _check_online(recorder, now)
-    return await _ask(session, _Wish(recorder.id, kind, camera_id, minutes), now=now, actor=actor)
+    return await _ask(session, _Wish(recorder.id, kind, camera_id, minutes), now=now, actor=by.actor)
 
 
-async def ask_to_restart(session: AsyncSession, client_id: uuid.UUID, *, now: datetime, actor: Actor) -> Command:
+async def ask_to_restart(session: AsyncSession, client_id: uuid.UUID, *, now: datetime, by: Principal) -> Command:
     """Ask the recorder to end cleanly, so that its service manager starts it anew. Raises NotFound, Conflict."""
-    client = await find_client(session, client_id, seen_by=UNLIMITED)
+    client = await find_client(session, client_id, seen_by=by)
     _check_online(await _known(session, client), now)
-    return await _ask(session, _Wish(client_id, CommandKind.RESTART), now=now, actor=actor)
+    return await _ask(session, _Wish(client_id, CommandKind.RESTART), now=now, actor=by.actor)
 
 
 async def ask_to_rotate_token(
-    session: AsyncSession, secrets: SecretBox, client_id: uuid.UUID, *, now: datetime, actor: Actor
+    session: AsyncSession, secrets: SecretBox, client_id: uuid.UUID, *, now: datetime, by: Principal
 ) -> Command:
     """Make a token that only the recorder gets to see. The earlier ones end once it has used the new one.
 
     A recorder that is offline finds it when it is back, for a week. Raises NotFound, Conflict.
     """
-    client = await find_client(session, client_id, seen_by=UNLIMITED, for_change=True)
+    client = await find_client(session, client_id, seen_by=by, for_change=True)
     if not client.is_active:
         raise Conflict("This client is switched off: it can't fetch a token.")
     wish = _Wish(client_id, CommandKind.ROTATE_TOKEN)
@@ -83,11 +85,11 @@ async def ask_to_rotate_token(
         return known
     token, row = add_token(session, client_id)
     await session.flush()
-    command = await _ask(session, wish, now=now, actor=actor)
+    command = await _ask(session, wish, now=now, actor=by.actor)
     command.token_id, command.secret_encrypted = row.id, secrets.encrypt(token.text)
     await session.flush()
     detail = {"token_prefix": token.prefix, "command_id": command.id, "earlier_tokens_expire_at": None}
-    record_event(session, "client", client_id, "client.token_rotated", actor, detail)
+    record_event(session, "client", client_id, "client.token_rotated", by.actor, detail)
     return command
 
 

@@ -7,7 +7,20 @@ from sqlalchemy import ColumnElement, false, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.errors import Invalid
-from control_plane.models import Base, Camera, Client, Drill, Event, Fetch, Gap, Recording, Schedule, Segment, Site
+from control_plane.models import (
+    Base,
+    Camera,
+    Client,
+    Command,
+    Drill,
+    Event,
+    Fetch,
+    Gap,
+    Recording,
+    Schedule,
+    Segment,
+    Site,
+)
 from control_plane.security.principals import Principal
 
 
@@ -39,6 +52,8 @@ def of_model(seen_by: Principal, model: type[Base]) -> ColumnElement[bool]:
         return true()
     if model is Event:
         return of_events(seen_by)
+    if model is Command:
+        return of_clients(seen_by, Command.client_id)
     if model in _SITE:
         return at_sites(seen_by, _SITE[model])
     return of_cameras(seen_by, _CAMERA[model]) if model in _CAMERA else false()

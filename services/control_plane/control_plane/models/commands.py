@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import ForeignKey, Index, LargeBinary
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from camfleet_contract.commands import CommandKind, CommandState
 from control_plane.models.base import Base, CreatedAt, Id, text_enum
+from control_plane.models.fleet import Camera, Client
 
 
 class Command(Base):
@@ -51,6 +52,9 @@ class Command(Base):
     image_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     image_expires_at: Mapped[datetime | None]
     """When the picture is deleted; None where there is none, or none any more."""
+
+    client: Mapped[Client] = relationship(lazy="raise")
+    camera: Mapped[Camera | None] = relationship(lazy="raise")
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.asked_at:%Y-%m-%d %H:%M} UTC"
