@@ -23,6 +23,7 @@ from wtforms import Form
 from control_plane.answers import refusal_for
 from control_plane.console import display, login
 from control_plane.console.accounts import AccountPages
+from control_plane.console.commands import CommandActions
 from control_plane.console.dashboard import dashboard
 from control_plane.console.exports import ExportActions
 from control_plane.console.fetches import FetchActions
@@ -107,7 +108,7 @@ class Console(Admin):
         """Ours in the place of SQLAdmin's: without DELETE by script, GET actions, exports, imports and file pages."""
         holds, fetches, exports = HoldActions(self), FetchActions(self), ExportActions(self)
         both = ["GET", "POST"]
-        tokens, accounts = TokenPages(self), AccountPages(self)
+        tokens, accounts, commands = TokenPages(self), AccountPages(self), CommandActions(self)
         return [
             Mount("/statics", app=StaticFiles(packages=["sqladmin"]), name="statics"),
             Mount("/assets", app=StaticFiles(directory=_HERE / "static"), name="assets"),
@@ -124,6 +125,11 @@ class Console(Admin):
             Route("/recording/{pk}/fetch", fetches.of_recording, name="fetch_recording", methods=["POST"]),
             Route("/camera/{pk}/fetch", fetches.of_camera, name="fetch_interval", methods=["POST"]),
             Route("/fetch/{pk}/cancel", fetches.cancel, name="cancel_fetch", methods=["POST"]),
+            Route("/camera/{pk}/ask/{what}", commands.of_camera, name="command_camera", methods=["POST"]),
+            Route("/client/{pk}/restart", commands.restart, name="restart_client", methods=["POST"]),
+            Route("/client/{pk}/deliver-token", commands.deliver_token, name="deliver_token", methods=["POST"]),
+            Route("/command/{pk}/state", commands.state, name="command_state"),
+            Route("/command/{pk}/picture", commands.picture, name="command_picture"),
             Route("/{identity}/list", self.list, name="list"),
             Route("/{identity}/details/{pk}", self.details, name="details"),
             Route("/{identity}/create", self.create, name="create", methods=both),

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from control_plane.console.admin import Console
 from control_plane.console.views.cameras import CameraView
 from control_plane.console.views.clients import ClientView
+from control_plane.console.views.commands import CommandView
 from control_plane.console.views.drills import DrillView
 from control_plane.console.views.events import EventView
 from control_plane.console.views.operators import OperatorView
@@ -17,6 +18,16 @@ from control_plane.services import Services
 def attach(app: FastAPI, services: Services) -> Console:
     """Mount the console at `/admin/`."""
     console = Console(app, services)
-    for view in (ClientView, CameraView, ScheduleView, RecordingView, SiteView, DrillView, OperatorView, EventView):
+    for view in (
+        ClientView,
+        CameraView,
+        ScheduleView,
+        RecordingView,
+        SiteView,
+        CommandView,
+        DrillView,
+        OperatorView,
+        EventView,
+    ):
         console.add_view(view)
     return console

@@ -131,3 +131,20 @@ document.querySelectorAll("form[data-form=schedule]").forEach((form) => {
     form.querySelector("[data-zone]").textContent = zone ? `: ${zone}` : "";
   });
 });
+
+// A command's page shows the answer as soon as there is one: the server answers when the state is another.
+document.querySelectorAll("[data-follow]").forEach(async (part) => {
+  const pause = (seconds) => new Promise((resolve) => { setTimeout(resolve, seconds * 1000); });
+  for (;;) {
+    try {
+      const answer = await fetch(`${part.dataset.follow}?shown=${encodeURIComponent(part.dataset.shown)}`);
+      // Logged out, or deleted: the page itself says so.
+      if (answer.redirected || answer.status === 404) break;
+      if (answer.ok && (await answer.json()).state !== part.dataset.shown) break;
+      if (!answer.ok) await pause(3);
+    } catch {
+      await pause(3);
+    }
+  }
+  location.reload();
+});

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from wtforms import Form
 
 from control_plane.console import display
+from control_plane.console.asked import newest
 from control_plane.console.contacts import cameras_now
 from control_plane.console.fields import say_stored, show_chosen
 from control_plane.console.filters import ChoiceFilter, ObjectFilter
@@ -33,7 +34,7 @@ from control_plane.fleet.cameras import (
     shown_url,
 )
 from control_plane.fleet.visibility import check_site
-from control_plane.models import Camera, Client, ClientCamera, Fetch, Recording, Schedule, Site
+from control_plane.models import Camera, Client, ClientCamera, Command, Fetch, Recording, Schedule, Site
 from control_plane.recordings.retention import kept_days
 from control_plane.security.principals import UNLIMITED
 
@@ -147,6 +148,8 @@ class CameraView(ConsoleView, model=Camera):
             return {
                 "scenes": scenes,
                 "fetches": fetches,
+                "commands": await newest(session, Command.camera_id == camera_id, datetime.now(UTC)),
+                "may_command": may(operator_of(request).role, "camera", "command"),
                 "may_fetch": may(operator_of(request).role, "camera", "fetch"),
                 "clients": list(
                     await session.scalars(

@@ -16,6 +16,7 @@ from wtforms.validators import Optional
 
 from camfleet_contract.uploading import read_hours
 from control_plane.console import display
+from control_plane.console.asked import newest
 from control_plane.console.contacts import OPEN, cameras_now, problems_of, status
 from control_plane.console.fields import NEEDED, SearchField, SearchManyField, show_chosen
 from control_plane.console.filters import ChoiceFilter, ObjectFilter
@@ -38,7 +39,7 @@ from control_plane.fleet.clients import (
 )
 from control_plane.fleet.contact import Contact, has_contact, is_online
 from control_plane.fleet.visibility import check_site
-from control_plane.models import Camera, Client, ClientCamera, ClientContact, ClientToken, Recording, Site
+from control_plane.models import Camera, Client, ClientCamera, ClientContact, ClientToken, Command, Recording, Site
 from control_plane.security.principals import UNLIMITED
 
 _SHOWN_CAMERAS = 100
@@ -190,12 +191,14 @@ class ClientView(ConsoleView, model=Client):
                 )
             )
             states = await cameras_now(session, [camera.id for camera in cameras])
+            commands = await newest(session, Command.client_id == client_id, now)
         return {
             "tokens": [(token, _token_state(token, now)) for token in tokens],
             "cameras": [(camera, states[camera.id].shown(now)) for camera in cameras],
             "heartbeat": _heartbeat(request.state.row),
             "problems": problems_of(_heartbeat(request.state.row)),
             "uploads": uploads_of(request.state.row, _heartbeat(request.state.row)),
+            "commands": commands,
             "may_tokens": may(operator_of(request).role, "client", "token"),
         }
 
