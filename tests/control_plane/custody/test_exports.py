@@ -166,6 +166,14 @@ async def test_what_was_deleted_by_retention_or_waits_is_told_without_alarm(yard
     assert "still at the recorder" in said
 
 
+async def test_what_lies_in_another_store_is_told_as_such(yard: Scene, tmp_path: Path) -> None:
+    await yard.change(yard.number(2), store_url="gs://old")
+    code, said = await checked(await exported(yard, tmp_path))
+    assert code == 0, said
+    assert "in another store, gs://old" in said
+    assert (await audited(yard)).detail["segments"] == 4
+
+
 async def test_an_object_that_is_gone_is_left_out_and_told(yard: Scene, tmp_path: Path) -> None:
     yard.remove(yard.number(2))
     code, said = await checked(await exported(yard, tmp_path))

@@ -29,6 +29,13 @@ async def test_a_removed_object(yard: Scene) -> None:
     assert await yard.problems() == [("object_missing", 3)]
 
 
+async def test_what_lies_in_another_store_is_not_called_missing_nor_well(yard: Scene) -> None:
+    yard.remove(yard.number(3))
+    await yard.change(yard.number(3), store_url="gs://old")
+    await yard.change(yard.number(4), store_url=yard.services.store.url)
+    assert await yard.problems() == [("object_elsewhere", 3)]
+
+
 async def test_a_segment_removed_with_its_row(yard: Scene) -> None:
     await yard.erase(yard.number(3))
     assert await yard.problems() == [("segment_removed", 3)]

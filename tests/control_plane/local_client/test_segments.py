@@ -35,6 +35,7 @@ async def test_an_uploaded_segment_is_stored_and_its_row_says_all(footage: Foota
     }
     assert (row["started_at"], row["ended_at"]) == (START, START + timedelta(minutes=1))
     assert row["stored_at"] is not None
+    assert row["store_url"] == place.service.services.store.url
     assert (row["clock_error_seconds"], row["client_id"]) == (0.25, footage.recorder.id)
 
 
@@ -44,7 +45,8 @@ async def test_a_missing_object_is_not_stored_until_it_is_there(footage: Footage
     assert (await place.row("SELECT state, stored_at FROM segments")) == {"state": "offered", "stored_at": None}
     footage.put(offer)
     assert await footage.verdicts(offer) == ["stored"]
-    assert (await place.row("SELECT state FROM segments"))["state"] == "stored"
+    store_url = place.service.services.store.url
+    assert await place.row("SELECT state, store_url FROM segments") == {"state": "stored", "store_url": store_url}
 
 
 @pytest.mark.parametrize("damage", [b"other bytes", b"", b"x"])

@@ -28,7 +28,7 @@ async def delete(one: Stock, default_days: int = 0) -> Deleted:
 
 async def found(services: Services, default_days: int = 0) -> list[uuid.UUID]:
     async with services.sessions() as session:
-        return list(await cameras_with_old_footage(session, default_days, NOW))
+        return list(await cameras_with_old_footage(session, services.store.url, default_days, NOW))
 
 
 async def test_what_ended_before_its_days_goes_and_nothing_younger(services: Services) -> None:

@@ -16,7 +16,6 @@ from camfleet_contract.chains import moment
 from control_plane.custody.manifest import Subject, read_subject
 from control_plane.errors import Invalid
 from control_plane.events import Actor, record_event
-from control_plane.models import SegmentState
 from control_plane.security.principals import UNLIMITED, Principal
 from control_plane.services import Services
 from control_plane.stores import NoSuchObjectError, Store
@@ -83,14 +82,14 @@ async def prepare_export(
     if start >= end:
         raise Invalid("until", "must be after from")
     async with services.sessions.begin() as session:
-        subject = await read_subject(session, camera_id, start, end, MOST_SEGMENTS, seen_by)
+        subject = await read_subject(session, services.store.url, camera_id, start, end, MOST_SEGMENTS, seen_by)
         document = _document(subject, start, end, actor, now)
         manifest = json.dumps(document, indent=1, ensure_ascii=True).encode()
         name = f"camfleet_{camera_id}_{start.astimezone(UTC):%Y%m%dT%H%M%SZ}"
         files = [
             File(_file_name(segment.object_name), segment.object_name, segment.size_bytes)
             for segment in subject.segments
-            if segment.state is SegmentState.STORED and subject.is_within(segment)
+            if subject.has_file(segment)
         ]
         export = Export(name, manifest, files, now)
         detail = {

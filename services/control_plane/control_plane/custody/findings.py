@@ -24,6 +24,8 @@ class Kind(StrEnum):
     """An object that no row knows."""
     DELETION_UNEXPLAINED = "deletion_unexplained"
     """A row says that its object was deleted, and nobody who may delete has told so, or could have."""
+    OBJECT_ELSEWHERE = "object_elsewhere"
+    """Its row says that it lies in another store, so it was not looked at."""
     HEAD_DIFFERS = "head_differs"
     """The recorder told something else of its chain at the time."""
     WAITING = "waiting"

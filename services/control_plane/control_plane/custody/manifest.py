@@ -24,6 +24,7 @@ class Subject:
     """What is exported, as the database has it."""
 
     camera: Camera
+    store_url: str
     start: datetime
     end: datetime
     segments: Sequence[Segment]
@@ -38,6 +39,10 @@ class Subject:
         """Whether it has footage of the interval."""
         return segment.started_at < self.end and segment.ended_at > self.start
 
+    def has_file(self, segment: Segment) -> bool:
+        """Whether its bytes go along."""
+        return segment.state is SegmentState.STORED and self.is_within(segment) and segment.is_in(self.store_url)
+
     def chains(self) -> list[dict[str, object]]:
         """Of what is exported, each with its end as its recorder told it last."""
         keys = dict.fromkeys(
@@ -47,7 +52,7 @@ class Subject:
 
     def entry(self, segment: Segment, file: str) -> dict[str, object]:
         """A segment's own."""
-        has_file = segment.state is SegmentState.STORED and self.is_within(segment)
+        has_file = self.has_file(segment)
         chain = (segment.client_id, segment.chain_id)
         return {
             "id": str(segment.id),
@@ -93,11 +98,19 @@ class Subject:
         if segment.state is SegmentState.DELETED:
             when = f" at {moment(segment.deleted_at)}" if segment.deleted_at else ""
             return f"deleted from the store{when}: {segment.deletion_reason or 'no reason given'}"
+        if segment.state is SegmentState.STORED:
+            return f"in another store, {segment.store_url}"
         return "not stored yet: it was still at the recorder"
 
 
 async def read_subject(
-    session: AsyncSession, camera_id: uuid.UUID, start: datetime, end: datetime, most: int, seen_by: Principal
+    session: AsyncSession,
+    store_url: str,
+    camera_id: uuid.UUID,
+    start: datetime,
+    end: datetime,
+    most: int,
+    seen_by: Principal,
 ) -> Subject:
     """What the database knows. Raises NotFound; Invalid if that is nothing, or too much."""
     visible = (Camera.id == camera_id, at_sites(seen_by, Camera.site_id))
@@ -154,6 +167,7 @@ async def read_subject(
     )
     return Subject(
         camera,
+        store_url,
         start,
         end,
         sorted(found.values(), key=lambda segment: (segment.started_at, segment.id)),

@@ -81,6 +81,9 @@ class Objects:
             return _deleted(segment, deletions)
         if segment.state is not SegmentState.STORED:
             return None
+        if not segment.is_in(self._store.url):
+            text = f"not looked at: its row says that it lies in {segment.store_url}, verify with that as STORAGE_URL"
+            return _about(segment, Kind.OBJECT_ELSEWHERE, text)
         found = await self._store.look_up(segment.object_name)
         self._tally.objects += 1
         if found is None:

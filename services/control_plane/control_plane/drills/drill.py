@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from random import Random
@@ -77,7 +77,7 @@ async def drill(
     """
     began = datetime.now(UTC)
     async with sessions() as session:
-        samples = await drawn(session, wanted, random)
+        samples = await drawn(session, replace(wanted, store_url=store.url), random)
     failures: list[Failure] = []
     sampled, size_bytes = 0, 0
     for segment in samples:

@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 _COLUMNS = """segment.id, segment.camera_id, segment.recording_id, segment.started_at, segment.object_name,
     segment.size_bytes, segment.crc32c, segment.sha256, segment.packets"""
-_MEANT = "segment.state = 'stored' AND (CAST(:since AS timestamptz) IS NULL OR segment.started_at >= :since)"
+_MEANT = """segment.state = 'stored' AND segment.store_url IN ('', :store_url)
+    AND (CAST(:since AS timestamptz) IS NULL OR segment.started_at >= :since)"""
 
 _PARTITIONS = text("""
     SELECT relid::regclass::text AS name,
@@ -58,18 +59,20 @@ class Wanted:
     camera_id: uuid.UUID | None = None
     since: datetime | None = None
     """Only what was recorded from then on."""
+    store_url: str = ""
+    """Only what lies there, or may."""
 
 
 async def drawn(
     session: AsyncSession, wanted: Wanted, random: Random, *, small_pages: int = SMALL_PAGES
 ) -> Sequence[Row[Any]]:
     """Up to so many different segments, in no order; fewer where there are not more."""
-    given = {"camera_id": wanted.camera_id, "since": wanted.since, "count": wanted.samples}
+    given = {"since": wanted.since, "store_url": wanted.store_url, "count": wanted.samples}
     if wanted.camera_id is not None:
-        return (await session.execute(_OF_CAMERA, given)).all()
+        return (await session.execute(_OF_CAMERA, given | {"camera_id": wanted.camera_id})).all()
     partitions = [one for one in await session.execute(_PARTITIONS) if one.pages]
     if sum(one.pages for one in partitions) <= small_pages:
-        return (await session.execute(_ALL, {"since": wanted.since, "count": wanted.samples})).all()
+        return (await session.execute(_ALL, given)).all()
     return await _from_places(session, partitions, wanted, random)
 
 
@@ -99,4 +102,5 @@ async def _at(
     query = text(f"""
         SELECT {_COLUMNS} FROM {partition} AS segment WHERE segment.ctid = ANY(CAST(:places AS tid[])) AND {_MEANT}
     """)  # noqa: S608 - a partition's name, quoted by PostgreSQL
-    return (await session.execute(query, {"places": places, "since": wanted.since})).all()
+    given = {"places": places, "since": wanted.since, "store_url": wanted.store_url}
+    return (await session.execute(query, given)).all()

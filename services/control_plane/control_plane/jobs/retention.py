@@ -20,7 +20,9 @@ RETENTION_OF_CAMERA = "retention_of_camera"
 async def plan_retention(queue: App, services: Services) -> None:
     """Put a job into the queue for each camera that needs one and has none waiting."""
     async with services.sessions() as session:
-        cameras = await cameras_with_old_footage(session, services.settings.retention_days, datetime.now(UTC))
+        cameras = await cameras_with_old_footage(
+            session, services.store.url, services.settings.retention_days, datetime.now(UTC)
+        )
     for camera_id in cameras:
         await defer_retention(queue, camera_id)
 

@@ -89,8 +89,9 @@ class Segment(Base):
         PrimaryKeyConstraint("camera_id", "started_at", "id"),
         Index("ix_segments_recording_id_started_at", "recording_id", "started_at"),
         Index("ix_segments_chain", "camera_id", "chain_id", "sequence", postgresql_where="chain_id IS NOT NULL"),
-        # What can be deleted: the rows of what was deleted years ago must not be read again each time.
-        Index("ix_segments_stored", "camera_id", "started_at", postgresql_where="state = 'stored'"),
+        # What can be deleted: neither the rows of what was deleted years ago must be read again each time, nor those of
+        # what an earlier store keeps.
+        Index("ix_segments_stored", "camera_id", "store_url", "started_at", postgresql_where="state = 'stored'"),
         {"postgresql_partition_by": "RANGE (started_at)"},
     )
 
@@ -109,6 +110,8 @@ class Segment(Base):
     packets: Mapped[BigInt]
     clock_error_seconds: Mapped[float | None]
     object_name: Mapped[str]
+    store_url: Mapped[str] = mapped_column(default="", server_default="")
+    """Which store has the object, as in `gs://bucket`; empty where nobody noted it: then that of today."""
     generation: Mapped[BigInt | None]
     offered_at: Mapped[CreatedAt]
     stored_at: Mapped[datetime | None]
@@ -118,6 +121,10 @@ class Segment(Base):
     """Which of the camera's chains it is part of; None from recorders that don't count theirs."""
     sequence: Mapped[BigInt | None]
     link_sha256: Mapped[str | None]
+
+    def is_in(self, store_url: str) -> bool:
+        """Whether its object is to be looked for in this store."""
+        return self.store_url in {"", store_url}
 
 
 class ChainHead(Base):

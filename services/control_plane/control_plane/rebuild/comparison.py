@@ -29,6 +29,8 @@ class KnownSegment:
     packets: int
     clock_error_seconds: float | None
     object_name: str
+    store_url: str
+    """Empty where nobody noted it."""
     generation: int | None
     chain_id: uuid.UUID | None
     sequence: int | None
@@ -42,7 +44,11 @@ class KnownSegment:
 
 
 def differences(
-    row: KnownSegment, candidate: Candidate, description: SegmentDescription | None, checksums: Checksums
+    row: KnownSegment,
+    candidate: Candidate,
+    store_url: str,
+    description: SegmentDescription | None,
+    checksums: Checksums,
 ) -> Mapping[str, tuple[object, object]]:
     """By column what the row says and what the object says; only what is known of the object counts."""
     listed = candidate.object
@@ -54,6 +60,7 @@ def differences(
         "size_bytes": listed.size_bytes,
     }
     known_only_if_told = {
+        "store_url": store_url if row.store_url else None,
         "crc32c": checksums.crc32c,
         "sha256": checksums.sha256,
         "generation": listed.generation if row.generation is not None else None,

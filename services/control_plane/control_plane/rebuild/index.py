@@ -163,7 +163,7 @@ class Rebuild:
                 reading = await read(self._store, candidate, may_read_all=self._with_checksums)
         if isinstance(reading, Finding):
             return reading
-        differing = differences(row, candidate, reading.description, reading.checksums)
+        differing = differences(row, candidate, self._store.url, reading.description, reading.checksums)
         return Finding(Kind.DIFFERENT, listed.name, differences=differing) if differing else None
 
     async def _described(self, candidate: Candidate) -> Described | Finding:
@@ -214,7 +214,7 @@ class Rebuild:
             pairs = {(each.client_id, each.description.camera_id) for each in found}
             made = await make_placeholders(session, pairs)
             recordings = await make_recordings(session, list(zip(first_of_recordings, about, strict=True)), self._now)
-            segments = await make_segments(session, found, self._now)
+            segments = await make_segments(session, found, self._store.url, self._now)
             await tell_rebuilt(session, found)
         self._summary.cameras += made.cameras
         self._summary.clients += made.clients
@@ -227,7 +227,8 @@ class Rebuild:
                 self._missing(row)
 
     def _missing(self, row: KnownSegment) -> None:
-        if row.state is SegmentState.STORED and row.is_settled(self._now):
+        is_here = row.store_url in {"", self._store.url}
+        if row.state is SegmentState.STORED and is_here and row.is_settled(self._now):
             self._summary.add(Finding(Kind.MISSING_OBJECT, row.object_name))
 
 

@@ -46,11 +46,11 @@ _MAKE_SEGMENTS = text("""
     INSERT INTO segments (
         camera_id, started_at, id, ended_at, client_id, recording_id, state, size_bytes, crc32c, sha256,
         previous_sha256, codec, packets, clock_error_seconds, object_name, generation, stored_at, chain_id, sequence,
-        link_sha256
+        link_sha256, store_url
     )
     SELECT camera_id, started_at, id, ended_at, client_id, recording_id, :state, size_bytes, crc32c, sha256,
            previous_sha256, codec, packets, clock_error_seconds, object_name, generation, :now, chain_id, sequence,
-           link_sha256
+           link_sha256, :store_url
     FROM json_to_recordset(CAST(:rows AS json)) AS row (
         camera_id uuid, started_at timestamptz, id uuid, ended_at timestamptz, client_id uuid, recording_id uuid,
         size_bytes bigint, crc32c text, sha256 text, previous_sha256 text, codec text, packets bigint,
@@ -150,13 +150,15 @@ async def make_recordings(
     return len((await session.execute(_MAKE_RECORDINGS, asked)).all()) if rows else 0
 
 
-async def make_segments(session: AsyncSession, found: Sequence[Described], now: datetime) -> int:
-    """A row for each that has none. Counted as stored `now`, so that retention leaves it alone for a day.
+async def make_segments(session: AsyncSession, found: Sequence[Described], store_url: str, now: datetime) -> int:
+    """A row for each that has none, in the store at `store_url`.
 
-    What the recordings that were rebuilt say of themselves is made to fit.
+    Counted as stored `now`, so that retention leaves it alone for a day. What the recordings that were rebuilt say of
+    themselves is made to fit.
     """
     rows = json.dumps([_row(each) for each in found])
-    made = await session.execute(_MAKE_SEGMENTS, {"rows": rows, "state": SegmentState.STORED, "now": now})
+    given = {"rows": rows, "state": SegmentState.STORED, "store_url": store_url, "now": now}
+    made = await session.execute(_MAKE_SEGMENTS, given)
     count = len(made.all())
     ids = list({each.description.recording_id for each in found})
     await session.execute(_COUNT_RECORDINGS, {"ids": ids, "code": REBUILT})

@@ -23,15 +23,19 @@ async def settle_holds(sessions: async_sessionmaker[AsyncSession], store: Store)
     if not store.has_holds:
         return 0
     async with sessions() as session:
-        differing = await _differing(session)
+        differing = await _differing(session, store.url)
     return sum([await _settle(sessions, store, recording) for recording in differing])
 
 
-async def _differing(session: AsyncSession) -> Sequence[Recording]:
+async def _differing(session: AsyncSession, store_url: str) -> Sequence[Recording]:
     """The recordings of which something is stored that is not held, or held that should not be."""
     newest = (
         select(func.max(Segment.stored_at))
-        .where(Segment.recording_id == Recording.id, Segment.state == SegmentState.STORED)
+        .where(
+            Segment.recording_id == Recording.id,
+            Segment.state == SegmentState.STORED,
+            Segment.store_url.in_(("", store_url)),
+        )
         .scalar_subquery()
     )
     to_hold = select(Recording).where(
@@ -45,7 +49,9 @@ async def _settle(sessions: async_sessionmaker[AsyncSession], store: Store, reco
     is_held = recording.held_at is not None
     async with sessions() as session:
         query = select(Segment.object_name, Segment.stored_at).where(
-            Segment.recording_id == recording.id, Segment.state == SegmentState.STORED
+            Segment.recording_id == recording.id,
+            Segment.state == SegmentState.STORED,
+            Segment.store_url.in_(("", store.url)),
         )
         if is_held and recording.objects_held_at is not None:
             query = query.where(Segment.stored_at > recording.objects_held_at)

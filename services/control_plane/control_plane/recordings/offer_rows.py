@@ -32,20 +32,21 @@ _WRITE_SEGMENTS = text("""
     INSERT INTO segments AS known (
         camera_id, started_at, id, ended_at, client_id, recording_id, state, size_bytes, crc32c, sha256,
         previous_sha256, codec, packets, clock_error_seconds, object_name, generation, stored_at, chain_id, sequence,
-        link_sha256
+        link_sha256, store_url
     )
     SELECT camera_id, started_at, id, ended_at, :client_id, recording_id, state, size_bytes, crc32c, sha256,
            previous_sha256, codec, packets, clock_error_seconds, object_name, generation, stored_at, chain_id, sequence,
-           link_sha256
+           link_sha256, store_url
     FROM json_to_recordset(CAST(:rows AS json)) AS row (
         camera_id uuid, started_at timestamptz, id uuid, ended_at timestamptz, recording_id uuid, state text,
         size_bytes bigint, crc32c text, sha256 text, previous_sha256 text, codec text, packets bigint,
         clock_error_seconds float8, object_name text, generation bigint, stored_at timestamptz,
-        chain_id uuid, sequence bigint, link_sha256 text
+        chain_id uuid, sequence bigint, link_sha256 text, store_url text
     )
     ORDER BY camera_id, started_at, id
     ON CONFLICT (camera_id, started_at, id) DO UPDATE SET
         state = CASE WHEN known.state = 'offered' THEN excluded.state ELSE known.state END,
+        store_url = CASE WHEN known.state = 'offered' THEN excluded.store_url ELSE known.store_url END,
         generation = coalesce(known.generation, excluded.generation),
         stored_at = coalesce(known.stored_at, excluded.stored_at)
     WHERE (known.client_id, known.recording_id, known.size_bytes, known.crc32c, known.sha256)
@@ -121,6 +122,7 @@ async def read_known(session: AsyncSession, client_id: uuid.UUID, offers: Sequen
 async def write_outcomes(
     session: AsyncSession,
     secrets: SecretBox,
+    store_url: str,
     client_id: uuid.UUID,
     outcomes: Sequence[Outcome],
     known: Known,
@@ -134,7 +136,7 @@ async def write_outcomes(
     ]
     written: set[Key] = set()
     if news:
-        rows = json.dumps([_segment_row(outcome, now) for outcome in news])
+        rows = json.dumps([_segment_row(outcome, store_url, now) for outcome in news])
         found = await session.execute(_WRITE_SEGMENTS, {"client_id": client_id, "rows": rows})
         written = {(row.camera_id, row.started_at, row.id) for row in found}
     if opened := [_upload_row(outcome, secrets) for outcome in outcomes if outcome.opened]:
@@ -190,7 +192,7 @@ async def _read_uploads(
     return {row.segment_id: KnownUpload(row.uri_encrypted, row.expires_at) for row in await session.execute(query)}
 
 
-def _segment_row(outcome: Outcome, now: datetime) -> dict[str, Any]:
+def _segment_row(outcome: Outcome, store_url: str, now: datetime) -> dict[str, Any]:
     offer, seen = outcome.offer, outcome.seen
     return {
         "camera_id": str(offer.camera_id),
@@ -212,6 +214,7 @@ def _segment_row(outcome: Outcome, now: datetime) -> dict[str, Any]:
         "chain_id": str(offer.chain_id) if offer.chain_id else None,
         "sequence": offer.sequence,
         "link_sha256": offer.link_sha256,
+        "store_url": store_url if seen else "",
     }
 
 

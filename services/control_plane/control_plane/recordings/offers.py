@@ -65,7 +65,7 @@ async def decide_offers(
     outcomes = dict(zip(unique, await _decided(desk, client_id, unique, known, now), strict=True))
     rows = _one_a_segment(outcomes.values())
     async with desk.sessions.begin() as session:
-        taken = await write_outcomes(session, desk.secrets, client_id, list(rows.values()), known, now)
+        taken = await write_outcomes(session, desk.secrets, desk.store.url, client_id, list(rows.values()), known, now)
 
     def verdict(offer: SegmentOffer | Unreadable) -> OfferVerdict:
         if isinstance(offer, Unreadable):

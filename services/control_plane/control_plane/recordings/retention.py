@@ -25,6 +25,9 @@ _AT_ONCE = 16
 # Less than the database lets a transaction be idle; what is left then is the next batch's.
 _STORE_SECONDS = 20.0
 
+_UNKNOWN = ""
+"""The store of what was stored before that was noted."""
+
 # A key of the last batch, so that what the store keeps doesn't come up again and again.
 _BEGINNING = (datetime.min.replace(tzinfo=UTC), uuid.UUID(int=0))
 
@@ -36,7 +39,7 @@ _CAMERAS = text("""
         WHERE camera_id = camera.id AND state = 'stored'
           AND started_at < CAST(:now AS timestamptz)
               - make_interval(days => coalesce(camera.retention_days, CAST(:default_days AS integer)))
-          AND stored_at <= :stored_before
+          AND stored_at <= :stored_before AND store_url IN ('', :store_url)
       )
     ORDER BY camera.id
 """)
@@ -47,7 +50,7 @@ _DUE = text("""
     SELECT segment.started_at, segment.ended_at, segment.id, segment.object_name, segment.generation, segment.size_bytes
     FROM segments AS segment
     JOIN recordings AS recording ON recording.client_id = segment.client_id AND recording.id = segment.recording_id
-    WHERE segment.camera_id = :camera_id AND segment.state = 'stored'
+    WHERE segment.camera_id = :camera_id AND segment.state = 'stored' AND segment.store_url = :store_url
       AND segment.started_at < :cutoff AND segment.ended_at <= :cutoff AND segment.stored_at <= :stored_before
       AND (segment.started_at, segment.id) > (:after_start, :after_id)
       AND recording.held_at IS NULL
@@ -83,9 +86,16 @@ def kept_days(camera_days: int | None, default_days: int) -> int | None:
     return camera_days or default_days or None
 
 
-async def cameras_with_old_footage(session: AsyncSession, default_days: int, now: datetime) -> Sequence[uuid.UUID]:
-    """The cameras of which something stored has begun before their retention."""
-    given = {"default_days": default_days, "now": now, "stored_before": now - _SETTLED_AFTER}
+async def cameras_with_old_footage(
+    session: AsyncSession, store_url: str, default_days: int, now: datetime
+) -> Sequence[uuid.UUID]:
+    """The cameras of which something that lies in this store has begun before their retention."""
+    given = {
+        "default_days": default_days,
+        "now": now,
+        "stored_before": now - _SETTLED_AFTER,
+        "store_url": store_url,
+    }
     return (await session.scalars(_CAMERAS, given)).all()
 
 
@@ -94,8 +104,23 @@ async def delete_old_footage(
 ) -> Deleted:
     """Delete what is older than its camera's retention and not held: the objects first, then their rows are marked.
 
-    Safe to repeat and to break off. Raises StoreUnavailableError when the store is away; what was deleted is marked.
+    What lies in another store is left alone: this one would say that there is no such object. Safe to repeat and to
+    break off. Raises StoreUnavailableError when the store is away; what was deleted is marked.
     """
+    deleted = Deleted()
+    for store_url in (store.url, _UNKNOWN):
+        deleted += await _delete_from(sessions, store, store_url, camera_id, default_days, now)
+    return deleted
+
+
+async def _delete_from(
+    sessions: async_sessionmaker[AsyncSession],
+    store: Store,
+    store_url: str,
+    camera_id: uuid.UUID,
+    default_days: int,
+    now: datetime,
+) -> Deleted:
     after, deleted = _BEGINNING, Deleted()
     while True:
         async with sessions.begin() as session:
@@ -103,7 +128,7 @@ async def delete_old_footage(
             days = kept_days(camera.retention_days, default_days) if camera else None
             if days is None:
                 return deleted
-            due = await _due(session, camera_id, days, now, after)
+            due = await _due(session, store_url, camera_id, days, now, after)
             removals, problem = await _removed(store, due)
             deleted += await _mark(session, camera_id, due, removals, days, now)
         if problem is not None:
@@ -114,11 +139,17 @@ async def delete_old_footage(
 
 
 async def _due(
-    session: AsyncSession, camera_id: uuid.UUID, days: int, now: datetime, after: tuple[datetime, uuid.UUID]
+    session: AsyncSession,
+    store_url: str,
+    camera_id: uuid.UUID,
+    days: int,
+    now: datetime,
+    after: tuple[datetime, uuid.UUID],
 ) -> Sequence[Row[Any]]:
     after_start, after_id = after
     given = {
         "camera_id": camera_id,
+        "store_url": store_url,
         "cutoff": now - timedelta(days=days),
         "stored_before": now - _SETTLED_AFTER,
         "after_start": after_start,
