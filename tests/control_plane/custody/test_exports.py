@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from control_plane.events import COMMAND_LINE
 from control_plane.main import create_app
 from control_plane.models import Event, Role
 from control_plane.security.api_keys import create_api_key
+from control_plane.stores.folder import FolderStore
 from tests.control_plane.commands import run_command
 from tests.control_plane.conftest import SECRET_KEY
 from tests.control_plane.custody.chained import MINUTE, START, Scene, content
@@ -179,6 +180,33 @@ async def test_an_object_that_is_gone_is_left_out_and_told(yard: Scene, tmp_path
     code, said = await checked(await exported(yard, tmp_path))
     assert code == 1
     assert f"#2 {yard.number(2).id}" in said
+
+
+async def test_an_export_that_is_broken_off_lets_go_of_the_store_at_once(yard: Scene) -> None:
+    export = await prepare_export(yard.services, yard.camera_id, START, END, COMMAND_LINE, END)
+    store = _Watched(Path("/nowhere"))
+    pieces = zipped(export, store)
+    for _ in range(2):
+        await anext(pieces)
+    assert store.reading == 1
+    await pieces.aclose()
+    assert store.reading == 0
+    await store.close()
+
+
+class _Watched(FolderStore):
+    """Counts the objects that are being read."""
+
+    reading = 0
+
+    async def read(self, object_name: str) -> AsyncGenerator[bytes, None]:
+        del object_name
+        self.reading += 1
+        try:
+            while True:
+                yield b"piece"
+        finally:
+            self.reading -= 1
 
 
 async def test_a_folder_that_is_no_export_says_so(tmp_path: Path) -> None:

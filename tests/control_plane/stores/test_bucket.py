@@ -1,7 +1,8 @@
 """A bucket as a store, against a server that is strict about Google's protocol."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from control_plane.stores import (
     StoreUnavailableError,
     open_store,
 )
+from control_plane.stores.bucket import BucketStore
 from tests.ports import free_port
 from tests.recorder.gcs import Gcs, gcs_server
 
@@ -25,6 +27,8 @@ NOW = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
 NAME = "cameras/1/2026/03/01/2/20260301T200000.000Z_3.mp4"
 CONTENT = b"camfleet" * 1000
 CRC32C = "viFx5w=="
+LIMIT_SECONDS = 30
+"""For what would otherwise last for ever."""
 
 
 @pytest_asyncio.fixture
@@ -115,6 +119,36 @@ async def test_a_missing_permission_is_named(gcs: Gcs, store: Store) -> None:
     with pytest.raises(StoreUnavailableError, match=r"needs storage\.objects\.update"):
         await store.set_hold(NAME, is_held=True)
     assert NAME in gcs.objects
+
+
+async def test_downloads_that_nobody_goes_on_reading_hold_up_nothing_else(gcs: Gcs, store: Store) -> None:
+    await send((await store.open_upload(upload(), NOW)).uri, CONTENT)
+    async with AsyncExitStack() as left_open:
+        for _ in range(32):
+            download = await left_open.enter_async_context(aclosing(store.read(NAME)))
+            assert await anext(download)
+        async with asyncio.timeout(LIMIT_SECONDS):
+            assert await store.look_up(NAME) is not None
+            await store.open_upload(upload("cameras/1/2026/03/01/2/20260301T200100.000Z_4.mp4"), NOW)
+
+
+async def test_a_download_that_is_broken_off_lets_go_at_once(gcs: Gcs, store: Store) -> None:
+    await send((await store.open_upload(upload(), NOW)).uri, CONTENT)
+    async with asyncio.timeout(LIMIT_SECONDS):
+        for _ in range(50):
+            async with aclosing(store.read(NAME)) as download:
+                assert await anext(download)
+        assert b"".join([piece async for piece in store.read(NAME)]) == CONTENT
+
+
+async def test_what_waits_for_its_turn_gives_up_as_well(gcs: Gcs, store: Store) -> None:
+    busy = BucketStore(gcs.bucket, None, timeout_seconds=0.2)
+    async with closing(busy), AsyncExitStack() as requests, asyncio.timeout(LIMIT_SECONDS):
+        for _ in range(32):
+            await requests.enter_async_context(busy._turns)
+        for asking in (busy.look_up(NAME), busy.open_upload(upload(), NOW), busy.delete(NAME, 1)):
+            with pytest.raises(StoreUnavailableError):
+                await asking
 
 
 async def test_a_session_shows_no_secret_when_it_is_printed(gcs: Gcs, store: Store) -> None:

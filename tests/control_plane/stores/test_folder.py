@@ -1,7 +1,11 @@
 """A folder as a store."""
 
+import asyncio
 import base64
+import contextlib
 import os
+import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +23,7 @@ from control_plane.stores import (
     UploadsNotBrokeredError,
     open_store,
 )
+from control_plane.stores.folder import FolderStore
 
 NAME = "cameras/1/2026/03/01/2/20260301T200000.000Z_3.mp4"
 
@@ -119,3 +124,53 @@ async def test_without_a_url_the_default_folder_is_made(tmp_path: Path) -> None:
 async def test_a_url_that_is_no_stores_is_refused_with_what_to_write(url: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="gs://BUCKET, or file:///FOLDER"):
         open_store(url, default_folder=tmp_path, credentials=None)
+
+
+async def test_objects_that_wait_for_a_thread_have_all_their_time_when_it_is_their_turn(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixteen at once, as everybody asks: the last begins when the first would have had to end."""
+    (folder / NAME).write_bytes(b"footage")
+    extend = google_crc32c.extend
+
+    def slowly(checksum: int, chunk: bytes) -> int:
+        time.sleep(0.5)
+        return int(extend(checksum, chunk))
+
+    monkeypatch.setattr(google_crc32c, "extend", slowly)
+    async with contextlib.aclosing(_Closing(folder, limit_seconds=1.8)) as store:
+        found = await asyncio.gather(*(store.look_up(NAME) for _ in range(16)))
+    assert {one.size_bytes for one in found if one} == {7}
+    assert None not in found
+
+
+async def test_a_disk_that_hangs_is_told_and_what_waits_for_it_does_not_wait_for_ever(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / NAME).write_bytes(b"footage")
+    moves = threading.Event()
+    extend = google_crc32c.extend
+
+    def hang(checksum: int, chunk: bytes) -> int:
+        moves.wait()
+        return int(extend(checksum, chunk))
+
+    monkeypatch.setattr(google_crc32c, "extend", hang)
+    async with contextlib.aclosing(_Closing(folder, limit_seconds=0.2)) as store:
+        try:
+            hung = await asyncio.gather(*(store.look_up(NAME) for _ in range(8)), return_exceptions=True)
+            assert {type(each) for each in hung} == {StoreUnavailableError}
+        finally:
+            moves.set()
+        # What the disk had in hand ends sometime, and then its threads are there again.
+        while True:
+            with contextlib.suppress(StoreUnavailableError):
+                assert await store.look_up(NAME) is not None
+                break
+
+
+class _Closing(FolderStore):
+    """Closed at the end of a block."""
+
+    async def aclose(self) -> None:
+        await self.close()

@@ -14,7 +14,7 @@ from control_plane.cctv.answers import CameraAnswer
 from control_plane.cctv.callers import KeyRoute, OperatorCaller, Viewer
 from control_plane.cctv.paging import IdCursor, Limit, NameSearch, Page, containing, page_by_id
 from control_plane.cctv.refusals import CONFLICT, NOT_FOUND, NOT_JSON
-from control_plane.custody.exports import prepare_export, zipped
+from control_plane.custody.exports import Download, prepare_export
 from control_plane.database import Session
 from control_plane.fleet import cameras
 from control_plane.fleet.cameras import CameraChange, NewCamera, secret_columns
@@ -119,6 +119,4 @@ async def export_footage(
     `verify.py` inside checks it with nothing but Python. A download that breaks off is not whole.
     """
     export = await prepare_export(services, camera_id, start, until, caller.actor, datetime.now(UTC), caller)
-    return StreamingResponse(
-        zipped(export, services.store), media_type="application/zip", headers=dict(export.headers())
-    )
+    return Download(export, services.store)

@@ -8,11 +8,11 @@ from sqladmin.authentication import login_required
 from sqladmin.flash import Flash
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 
 from control_plane.console.roles import may
 from control_plane.console.sessions import actor_of, operator_of, principal_of
-from control_plane.custody.exports import prepare_export, zipped
+from control_plane.custody.exports import Download, prepare_export
 from control_plane.errors import Invalid
 from control_plane.recordings.holds import find_recording
 
@@ -49,6 +49,4 @@ class ExportActions:
             Flash.error(request, f"Nothing was exported: {error}")
             url = request.url_for("admin:details", identity="recording", pk=str(recording_id))
             return RedirectResponse(url, status_code=303)
-        return StreamingResponse(
-            zipped(export, services.store), media_type="application/zip", headers=dict(export.headers())
-        )
+        return Download(export, services.store)

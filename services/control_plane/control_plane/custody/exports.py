@@ -6,11 +6,15 @@ import io
 import json
 import uuid
 import zipfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+
+from starlette.responses import StreamingResponse
+from starlette.types import Send
 
 from camfleet_contract.chains import moment
 from control_plane.custody.manifest import Subject, read_subject
@@ -107,7 +111,20 @@ async def prepare_export(
     return export
 
 
-async def zipped(export: Export, store: Store) -> AsyncIterator[bytes]:
+class Download(StreamingResponse):
+    """The answer that carries an export; the store's connection is let go at once when the caller breaks off."""
+
+    def __init__(self, export: Export, store: Store) -> None:
+        self._pieces = zipped(export, store)
+        super().__init__(self._pieces, media_type="application/zip", headers=dict(export.headers()))
+
+    async def stream_response(self, send: Send) -> None:
+        """Send all of it."""
+        async with aclosing(self._pieces):
+            await super().stream_response(send)
+
+
+async def zipped(export: Export, store: Store) -> AsyncGenerator[bytes, None]:
     """The export as a ZIP file, not compressed, as it is read: memory stays at a piece of one segment.
 
     An object that the store does not have is left out, which `verify.py` tells. Raises StoreUnavailableError midway:
@@ -120,17 +137,17 @@ async def zipped(export: Export, store: Store) -> AsyncIterator[bytes]:
             archive.writestr(zipfile.ZipInfo(f"{export.name}/{name}", stamp), content)
         yield sink.taken()
         for file in export.files:
-            pieces = store.read(file.object_name)
-            try:
-                piece = await anext(pieces, b"")
-            except NoSuchObjectError:
-                continue
-            entry = zipfile.ZipInfo(f"{export.name}/{file.name}", stamp)
-            with archive.open(entry, "w", force_zip64=file.size_bytes >= zipfile.ZIP64_LIMIT // 2) as written:
-                while piece:
-                    written.write(piece)
-                    yield sink.taken()
+            async with aclosing(store.read(file.object_name)) as pieces:
+                try:
                     piece = await anext(pieces, b"")
+                except NoSuchObjectError:
+                    continue
+                entry = zipfile.ZipInfo(f"{export.name}/{file.name}", stamp)
+                with archive.open(entry, "w", force_zip64=file.size_bytes >= zipfile.ZIP64_LIMIT // 2) as written:
+                    while piece:
+                        written.write(piece)
+                        yield sink.taken()
+                        piece = await anext(pieces, b"")
     yield sink.taken()
 
 
@@ -138,15 +155,15 @@ async def unfolded(export: Export, store: Store, folder: Path) -> AsyncIterator[
     """The export as a folder, which must not exist yet; each file once it is written. Raises OSError."""
     await asyncio.to_thread(_begin, export, folder)
     for file in export.files:
-        pieces = store.read(file.object_name)
-        try:
-            piece = await anext(pieces, b"")
-        except NoSuchObjectError:
-            continue
-        with (folder / file.name).open("xb") as written:
-            while piece:
-                written.write(piece)
+        async with aclosing(store.read(file.object_name)) as pieces:
+            try:
                 piece = await anext(pieces, b"")
+            except NoSuchObjectError:
+                continue
+            with (folder / file.name).open("xb") as written:
+                while piece:
+                    written.write(piece)
+                    piece = await anext(pieces, b"")
         yield file
 
 

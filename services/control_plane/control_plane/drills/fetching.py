@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -32,14 +33,15 @@ async def fetch(store: Store, object_name: str, file: BinaryIO, most_bytes: int)
     """
     size, checksum, sha256 = 0, 0, hashlib.sha256()
     try:
-        async for piece in store.read(object_name):
-            # A disk may have to be waited for.
-            await asyncio.to_thread(_write, file, piece)
-            size += len(piece)
-            checksum = google_crc32c.extend(checksum, piece)
-            sha256.update(piece)
-            if size > most_bytes:
-                break
+        async with aclosing(store.read(object_name)) as pieces:
+            async for piece in pieces:
+                # A disk may have to be waited for.
+                await asyncio.to_thread(_write, file, piece)
+                size += len(piece)
+                checksum = google_crc32c.extend(checksum, piece)
+                sha256.update(piece)
+                if size > most_bytes:
+                    break
     except NoSuchObjectError:
         return None
     return Fetched(size, base64.b64encode(checksum.to_bytes(4, "big")).decode(), sha256.hexdigest())

@@ -3,7 +3,8 @@
 import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -40,6 +41,10 @@ _SESSION_LIFETIME = timedelta(days=6)
 _KEPT_BECAUSE = ("objectUnderActiveHold", "under active", "retentionPolicyNotMet", "retention polic")
 # Of one process: a batch of 500 offers must not open 500 connections.
 _AT_ONCE = 32
+# Apart from these: somebody who reads an export slowly must not keep recorders from being told that all is stored.
+_DOWNLOADS_AT_ONCE = 32
+# For another download to end.
+_DOWNLOAD_TURN_SECONDS = 60
 _CHUNK_BYTES = 256 * 1024
 
 
@@ -68,20 +73,27 @@ _PAGE_FIELDS = "nextPageToken,items(name,size,crc32c,generation,metadata,tempora
 class BucketStore:
     """Reads metadata and opens uploads. `STORAGE_EMULATOR_HOST` leads it to an emulator, without credentials."""
 
-    def __init__(self, bucket: str, credentials: Path | None) -> None:
+    def __init__(
+        self, bucket: str, credentials: Path | None, *, timeout_seconds: float = _TIMEOUT_SECONDS
+    ) -> None:
         """Must be called on a running loop. Without `credentials`, those of the machine count."""
         self._bucket = bucket
+        self._timeout_seconds = timeout_seconds
         is_emulated, api_root = init_api_root(None)
         self._object_url = f"{api_root}/storage/v1/b/{quote(bucket, safe='')}/o"
         self._upload_url = f"{api_root}/upload/storage/v1/b/{quote(bucket, safe='')}/o"
         # A cast: gcloud-aio's annotation names the session of its synchronous twin.
-        self._google_http = cast("Any", aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)))
+        self._google_http = cast("Any", aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout_seconds)))
         file = str(credentials) if credentials else None
         self._token = None if is_emulated else Token(service_file=file, session=self._google_http, scopes=[_SCOPE])
         # `api_is_dev` only means that it leaves the Authorization header to us, see `_authorization`.
         self._google = Storage(token=self._token, session=self._google_http, api_root=api_root, api_is_dev=True)
-        self._http = httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, limits=httpx.Limits(max_connections=_AT_ONCE))
+        self._http = httpx.AsyncClient(timeout=timeout_seconds, limits=httpx.Limits(max_connections=_AT_ONCE))
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._downloads = httpx.AsyncClient(
+            timeout=timeout_seconds, limits=httpx.Limits(max_connections=_DOWNLOADS_AT_ONCE)
+        )
+        self._download_turns = asyncio.Semaphore(_DOWNLOADS_AT_ONCE)
         self._token_turn = asyncio.Lock()
 
     @property
@@ -97,9 +109,9 @@ class BucketStore:
     async def look_up(self, object_name: str) -> StoredObject | None:
         """Ask for the object's metadata: Google computed the checksum from the bytes that it holds."""
         try:
-            async with self._turns, asyncio.timeout(_TIMEOUT_SECONDS):
+            async with asyncio.timeout(self._timeout_seconds), self._turns:
                 answer = await self._google.download_metadata(
-                    self._bucket, object_name, headers=await self._authorization(), timeout=_TIMEOUT_SECONDS
+                    self._bucket, object_name, headers=await self._authorization(), timeout=self._timeout_seconds
                 )
             found = _Metadata.model_validate(answer)
         except aiohttp.ClientResponseError as error:
@@ -127,10 +139,10 @@ class BucketStore:
 
     async def _page(self, params: dict[str, str]) -> _Page:
         try:
-            async with self._turns, asyncio.timeout(_TIMEOUT_SECONDS):
+            async with asyncio.timeout(self._timeout_seconds), self._turns:
                 headers = await self._authorization()
                 answer = await self._google.list_objects(
-                    self._bucket, params=params, headers=headers, timeout=_TIMEOUT_SECONDS
+                    self._bucket, params=params, headers=headers, timeout=self._timeout_seconds
                 )
             return _Page.model_validate(answer)
         except aiohttp.ClientResponseError as error:
@@ -146,53 +158,67 @@ class BucketStore:
     async def examine(self, object_name: str, tail_bytes: int) -> Examined | None:
         """Download the object, a little at a time."""
         size, checksum, sha256, tail = 0, 0, hashlib.sha256(), b""
-        async for chunk in self._downloaded(object_name, {}):
-            if chunk is None:
+        async with self._downloaded(object_name, {}) as chunks:
+            if chunks is None:
                 return None
-            size += len(chunk)
-            checksum = google_crc32c.extend(checksum, chunk)
-            sha256.update(chunk)
-            tail = (tail + chunk)[-tail_bytes:]
+            async for chunk in chunks:
+                size += len(chunk)
+                checksum = google_crc32c.extend(checksum, chunk)
+                sha256.update(chunk)
+                tail = (tail + chunk)[-tail_bytes:]
         return Examined(size, base64.b64encode(checksum.to_bytes(4, "big")).decode(), sha256.hexdigest(), tail)
 
-    async def read(self, object_name: str) -> AsyncIterator[bytes]:
+    async def read(self, object_name: str) -> AsyncGenerator[bytes, None]:
         """Download the object, a little at a time."""
-        async for chunk in self._downloaded(object_name, {}):
-            if chunk is None:
+        async with self._downloaded(object_name, {}) as chunks:
+            if chunks is None:
                 raise NoSuchObjectError(object_name)
-            yield chunk
+            async for chunk in chunks:
+                yield chunk
 
     async def read_tail(self, object_name: str, tail_bytes: int) -> bytes | None:
         """Ask for a range (RFC 9110, 14.1.2): so many bytes from the end."""
         tail = b""
-        async for chunk in self._downloaded(object_name, {"Range": f"bytes=-{tail_bytes}"}):
-            if chunk is None:
+        async with self._downloaded(object_name, {"Range": f"bytes=-{tail_bytes}"}) as chunks:
+            if chunks is None:
                 return None
-            # A server may answer with all of it.
-            tail = (tail + chunk)[-tail_bytes:]
+            async for chunk in chunks:
+                # A server may answer with all of it.
+                tail = (tail + chunk)[-tail_bytes:]
         return tail
 
-    async def _downloaded(self, object_name: str, headers: Mapping[str, str]) -> AsyncIterator[bytes | None]:
-        """The object's bytes; one None if there is no such object. Each wait has its limit, the whole has none."""
+    @asynccontextmanager
+    async def _downloaded(
+        self, object_name: str, headers: Mapping[str, str]
+    ) -> AsyncIterator[AsyncIterator[bytes] | None]:
+        """The object's bytes; None if there is no such object. Each wait has its limit, the whole has none."""
         url = f"{self._object_url}/{quote(object_name, safe='')}"
         try:
             async with (
-                self._turns,
-                self._http.stream(
+                self._download_turn(),
+                self._downloads.stream(
                     "GET", url, params={"alt": "media"}, headers={**await self._authorization(), **headers}
                 ) as answer,
             ):
                 if answer.status_code == HTTPStatus.NOT_FOUND:
                     yield None
-                    return
-                if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                    return  # an empty object has no last bytes
-                if not answer.is_success:
+                elif answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                    yield _nothing()  # an empty object has no last bytes
+                elif answer.is_success:
+                    yield answer.aiter_bytes(_CHUNK_BYTES)
+                else:
                     raise self._refused(answer, "read", "storage.objects.get")
-                async for chunk in answer.aiter_bytes(_CHUNK_BYTES):
-                    yield chunk
         except (httpx.HTTPError, aiohttp.ClientError, TimeoutError, OSError) as error:
             raise StoreUnavailableError(f"{self.url} can't be reached: {type(error).__name__}") from None
+
+    @asynccontextmanager
+    async def _download_turn(self) -> AsyncIterator[None]:
+        async with asyncio.timeout(_DOWNLOAD_TURN_SECONDS):
+            await self._download_turns.acquire()
+        try:
+            yield
+        finally:
+            self._download_turns.release()
 
     async def open_upload(self, upload: NewUpload, now: datetime) -> OpenedUpload:
         """Open a resumable upload: the name, the size and the checksum are fixed here, whoever holds the URI.
@@ -200,7 +226,7 @@ class BucketStore:
         https://cloud.google.com/storage/docs/performing-resumable-uploads
         """
         try:
-            async with self._turns, asyncio.timeout(_TIMEOUT_SECONDS):
+            async with asyncio.timeout(self._timeout_seconds), self._turns:
                 response = await self._http.post(
                     self._upload_url,
                     # Generation 0: create, never replace.
@@ -253,7 +279,7 @@ class BucketStore:
     async def _ask(self, method: str, object_name: str, params: Mapping[str, str], json: Any = None) -> httpx.Response:
         url = f"{self._object_url}/{quote(object_name, safe='')}"
         try:
-            async with self._turns, asyncio.timeout(_TIMEOUT_SECONDS):
+            async with asyncio.timeout(self._timeout_seconds), self._turns:
                 return await self._http.request(
                     method, url, params=params, headers=await self._authorization(), json=json
                 )
@@ -266,6 +292,7 @@ class BucketStore:
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._downloads.aclose()
         await self._http.aclose()
         await self._google_http.close()
 
@@ -280,3 +307,8 @@ class BucketStore:
             raise StoreUnavailableError(
                 f"Google gives no token for {self.url} ({type(error).__name__}): check GCP_CREDENTIALS_PATH"
             ) from None
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    for chunk in ():
+        yield chunk

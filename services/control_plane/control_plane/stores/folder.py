@@ -1,8 +1,9 @@
 """A folder as a store: a mounted disk, or the demo's."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -32,9 +33,14 @@ T = TypeVar("T")
 class FolderStore:
     """Reads what others wrote below `root`. Checksums are computed from the bytes each time they are asked for."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, limit_seconds: float = _LOOK_UP_SECONDS) -> None:
+        """`limit_seconds`: for one object, from when a thread has it in hand."""
         self._root = root.absolute()
+        self._limit_seconds = limit_seconds
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="folder-store")
+        self._turns = asyncio.Semaphore(_THREADS)
+        self._ended = 0
+        """How many turns came to their end."""
 
     @property
     def url(self) -> str:
@@ -63,7 +69,7 @@ class FolderStore:
         parts = parts_of(object_name)
         return None if parts is None else await self._in_a_thread(examined, self._root, parts, tail_bytes)
 
-    async def read(self, object_name: str) -> AsyncIterator[bytes]:
+    async def read(self, object_name: str) -> AsyncGenerator[bytes, None]:
         """Read the file, a little at a time."""
         parts, offset = parts_of(object_name), 0
         while (piece := await self._in_a_thread(piece_of, self._root, parts, offset) if parts else None) is not None:
@@ -108,9 +114,39 @@ class FolderStore:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _in_a_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        working = asyncio.get_running_loop().run_in_executor(self._threads, lambda: work(*args, **kwargs))
+        loop = asyncio.get_running_loop()
+        await self._turn()
+        working = self._threads.submit(work, *args, **kwargs)
+
+        def end(_: Future[T]) -> None:
+            # A process that ends does not wait for a thread that hangs.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._end_turn)
+
+        # When the thread is done, which may be long after nobody waits for it any more.
+        working.add_done_callback(end)
         try:
-            async with asyncio.timeout(_LOOK_UP_SECONDS):
-                return await working
+            async with asyncio.timeout(self._limit_seconds):
+                return await asyncio.wrap_future(working)
         except TimeoutError:
-            raise StoreUnavailableError(f"the storage folder does not answer within {_LOOK_UP_SECONDS:.0f} s") from None
+            raise self._too_slow() from None
+
+    async def _turn(self) -> None:
+        """Wait for a thread for as long as they get on: only if none does, the disk hangs."""
+        while True:
+            ended = self._ended
+            try:
+                async with asyncio.timeout(self._limit_seconds):
+                    await self._turns.acquire()
+            except TimeoutError:
+                if self._ended == ended:
+                    raise self._too_slow() from None
+            else:
+                return
+
+    def _end_turn(self) -> None:
+        self._ended += 1
+        self._turns.release()
+
+    def _too_slow(self) -> StoreUnavailableError:
+        return StoreUnavailableError(f"the storage folder does not answer within {self._limit_seconds:.0f} s")

@@ -1,6 +1,6 @@
 """What the control plane asks of a store: what is there, and a way in for one segment."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -117,8 +117,11 @@ class Store(Protocol):
     async def read_tail(self, object_name: str, tail_bytes: int) -> bytes | None:
         """The object's last bytes, all of it if it has no more; None if there is no such object."""
 
-    def read(self, object_name: str) -> AsyncIterator[bytes]:
-        """The object's bytes, a little at a time. Raises NoSuchObjectError before the first."""
+    def read(self, object_name: str) -> AsyncGenerator[bytes, None]:
+        """The object's bytes, a little at a time. Raises NoSuchObjectError before the first.
+
+        Whoever may stop before the end closes it (`contextlib.aclosing`): until then it holds a connection.
+        """
 
     async def open_upload(self, upload: NewUpload, now: datetime) -> OpenedUpload:
         """Open a resumable upload that creates the object and never replaces one.
