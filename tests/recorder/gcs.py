@@ -127,6 +127,10 @@ class Gcs(TokenServer):
         if request.method == "PATCH":
             found |= await request.json()
             return JSONResponse(found)
+        if found.get("retentionExpirationTime"):
+            until = f"until {found['retentionExpirationTime']}"
+            said = f"Object is subject to bucket's retention policy and cannot be deleted or overwritten {until}"
+            return _error(403, said, "retentionPolicyNotMet")
         if found.get("temporaryHold") or found.get("eventBasedHold"):
             return _error(403, "Object is under active Temporary hold and cannot be deleted", "objectUnderActiveHold")
         del self.objects[name], self.bodies[name]

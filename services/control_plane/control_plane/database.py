@@ -6,6 +6,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+SLACK_SECONDS = 5.0
+"""Beyond a statement's own limit: who waits for an answer gives up then, whatever the database does."""
+
 
 def create_engine(url: str, *, pool_size: int = 10, statement_timeout_seconds: float = 10.0) -> AsyncEngine:
     """An engine for `postgresql+asyncpg://...`. Every wait has a limit: for a connection, a lock and a statement."""
@@ -19,7 +22,7 @@ def create_engine(url: str, *, pool_size: int = 10, statement_timeout_seconds: f
         hide_parameters=True,
         connect_args={
             "timeout": 5,
-            "command_timeout": statement_timeout_seconds + 5,
+            "command_timeout": statement_timeout_seconds + SLACK_SECONDS,
             "server_settings": {
                 "application_name": "camfleet-control-plane",
                 "statement_timeout": str(int(statement_timeout_seconds * 1000)),

@@ -1,7 +1,7 @@
 """Drills say of each sample whether it could be restored, and say nothing where they could not look."""
 
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -131,7 +131,7 @@ class _FasterRetention(FolderStore):
         super().__init__(root)
         self._services = services
 
-    async def read(self, object_name: str) -> AsyncIterator[bytes]:
+    async def read(self, object_name: str) -> AsyncGenerator[bytes, None]:
         yield b"the first of its bytes"
         async with self._services.sessions.begin() as session:
             gone = update(Segment).where(Segment.object_name == object_name)

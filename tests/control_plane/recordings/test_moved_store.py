@@ -13,7 +13,8 @@ from control_plane.drills.drill import drill
 from control_plane.drills.sampling import Wanted
 from control_plane.events import BACKGROUND
 from control_plane.models import Segment
-from control_plane.recordings.retention import Deleted, cameras_with_old_footage, delete_old_footage
+from control_plane.recordings.deletions import Deleted
+from control_plane.recordings.retention import cameras_with_old_footage, delete_old_footage
 from control_plane.services import Services
 from control_plane.stores import Store
 from control_plane.stores.folder import FolderStore

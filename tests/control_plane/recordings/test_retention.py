@@ -11,9 +11,10 @@ from sqlalchemy import update
 
 from control_plane.events import COMMAND_LINE
 from control_plane.models import Recording, Segment, SegmentState
+from control_plane.recordings.deletions import Deleted
 from control_plane.recordings.holds import hold, release
 from control_plane.recordings.object_holds import settle_holds
-from control_plane.recordings.retention import BATCH, Deleted, cameras_with_old_footage, delete_old_footage
+from control_plane.recordings.retention import BATCH, cameras_with_old_footage, delete_old_footage
 from control_plane.services import Services
 from control_plane.stores import StoreUnavailableError, open_store
 from tests.control_plane.recordings.stored import NOW, Stock, stock

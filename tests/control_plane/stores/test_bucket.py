@@ -112,6 +112,13 @@ async def test_what_the_bucket_holds_is_kept_until_it_is_released(gcs: Gcs, stor
     assert not await store.set_hold(NAME, is_held=True), "there is nothing to hold any more"
 
 
+async def test_what_the_bucket_s_policy_keeps_is_told_apart_from_what_somebody_holds(gcs: Gcs, store: Store) -> None:
+    gcs.permissions.append("storage.objects.delete")
+    await send((await store.open_upload(upload(), NOW)).uri, CONTENT)
+    gcs.objects[NAME]["retentionExpirationTime"] = "2027-03-01T20:00:00Z"
+    assert await store.delete(NAME, int(gcs.objects[NAME]["generation"])) is Removal.TOO_YOUNG
+
+
 async def test_a_missing_permission_is_named(gcs: Gcs, store: Store) -> None:
     await send((await store.open_upload(upload(), NOW)).uri, CONTENT)
     with pytest.raises(StoreUnavailableError, match=r"needs storage\.objects\.delete"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from procrastinate import App, RetryStrategy
+from procrastinate import App
 
 from control_plane.jobs.commands import settle_commands
 from control_plane.jobs.drills import drill_daily
@@ -33,6 +33,7 @@ class PeriodicJob:
     """Something that is done again and again. Safe to repeat, and to break off at any moment."""
 
     name: str
+    """Of which one at most waits: what can't keep up with its ticks does not pile them up."""
     cron: str
     """UTC. Whichever replica comes first writes the tick down; PostgreSQL refuses it to the others."""
     limit: timedelta
@@ -66,8 +67,9 @@ def create_jobs(services: Services) -> App:
 
 def _add(queue: App, services: Services, job: PeriodicJob) -> None:
     # The lock: where one tick takes longer than to the next, they follow each other and never run beside each other.
+    # One that fails is not tried again: what it left is done by the next, which may wait already.
     @queue.periodic(cron=job.cron)
-    @queue.task(name=job.name, lock=job.name, retry=RetryStrategy(max_attempts=3, wait=30))
+    @queue.task(name=job.name, lock=job.name, queueing_lock=job.name)
     async def run(timestamp: int) -> None:
         log.debug("job_begun", job=job.name, tick=timestamp)
         async with asyncio.timeout(job.limit.total_seconds()):
@@ -78,7 +80,7 @@ def _add_retention(queue: App, services: Services) -> None:
     @queue.task(name=RETENTION_OF_CAMERA)
     async def _run(camera_id: str) -> None:
         async with asyncio.timeout(_CAMERA_LIMIT.total_seconds()):
-            await keep_to_retention(services, uuid.UUID(camera_id))
+            await keep_to_retention(queue, services, uuid.UUID(camera_id))
 
 
 def _add_housekeeping(queue: App, services: Services) -> None:

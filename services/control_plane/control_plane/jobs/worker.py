@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import psycopg
@@ -10,6 +11,7 @@ import structlog
 from procrastinate import App
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 
+from control_plane.database import create_engine, create_sessions
 from control_plane.jobs.periodic import UPKEEP, create_jobs
 from control_plane.jobs.rescue import GONE_AFTER_SECONDS, HEARTBEAT_SECONDS
 from control_plane.services import Services
@@ -26,6 +28,19 @@ _STEADY_SECONDS = 60.0
 
 async def work(services: Services) -> None:
     """Take jobs until cancelled. While the database is away, try again, with growing pauses."""
+    engine = create_engine(
+        services.engine.url.render_as_string(hide_password=False),
+        pool_size=_AT_ONCE,
+        statement_timeout_seconds=services.settings.statement_timeout_seconds,
+    )
+    try:
+        # A job may keep its connection for as long as a store takes: none of those that answer requests.
+        await _work(replace(services, engine=engine, sessions=create_sessions(engine)))
+    finally:
+        await engine.dispose()
+
+
+async def _work(services: Services) -> None:
     failures = 0
     while True:
         began = time.monotonic()

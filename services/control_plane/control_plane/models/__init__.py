@@ -3,6 +3,7 @@
 from control_plane.models.access import ApiKey, ClientToken, Operator, Role
 from control_plane.models.base import Base
 from control_plane.models.commands import Command
+from control_plane.models.deletions import BegunDeletion
 from control_plane.models.drills import Drill
 from control_plane.models.events import Event
 from control_plane.models.fleet import Camera, Client, ClientCamera, ClientContact, Schedule, Site
@@ -14,6 +15,7 @@ __all__ = [
     "ApiKey",
     "BacklogMark",
     "Base",
+    "BegunDeletion",
     "Camera",
     "ChainHead",
     "Client",

@@ -13,6 +13,8 @@ from control_plane.fleet.visibility import of_cameras
 from control_plane.models import Client, Recording
 from control_plane.security.principals import UNLIMITED, Principal
 
+WAIT_SECONDS = 14
+"""For a batch of retention: longer than that may take, less than a statement may."""
 MOST_HELD = 5000
 """Of one client: the ids travel with each of its configurations. That many fill a disk long before."""
 
@@ -24,8 +26,8 @@ async def find_recording(
     query = select(Recording).where(Recording.id == recording_id, of_cameras(seen_by, Recording.camera_id))
     if for_change:
         # As long as a batch of the store's retention may take, which nobody may hold a part of.
-        await session.execute(text("SET LOCAL lock_timeout = '25s'"))
-        await session.execute(text("SET LOCAL statement_timeout = '30s'"))
+        await session.execute(text(f"SET LOCAL lock_timeout = '{WAIT_SECONDS}s'"))
+        await session.execute(text(f"SET LOCAL statement_timeout = '{WAIT_SECONDS}s'"))
         query = query.with_for_update(key_share=True)
     recording = (await session.scalars(query)).one_or_none()
     if recording is None:

@@ -17,8 +17,8 @@ import httpx
 from gcloud.aio.auth import Token
 from gcloud.aio.storage import Storage
 from gcloud.aio.storage.storage import init_api_root
-from pydantic import BaseModel, Field
 
+from control_plane.stores.bucket_answers import PAGE_FIELDS, Metadata, Page
 from control_plane.stores.interface import (
     Examined,
     ListedObject,
@@ -38,7 +38,12 @@ _TOKEN_SECONDS = 5
 # Google keeps a session for a week; a day less, so that no recorder begins an upload that can't end.
 _SESSION_LIFETIME = timedelta(days=6)
 # The reasons that Google gives beside its 403: a hold on the object, and a retention policy of the bucket.
-_KEPT_BECAUSE = ("objectUnderActiveHold", "under active", "retentionPolicyNotMet", "retention polic")
+_KEPT_BECAUSE = {
+    "objectUnderActiveHold": Removal.KEPT,
+    "under active": Removal.KEPT,
+    "retentionPolicyNotMet": Removal.TOO_YOUNG,
+    "retention polic": Removal.TOO_YOUNG,
+}
 # Of one process: a batch of 500 offers must not open 500 connections.
 _AT_ONCE = 32
 # Apart from these: somebody who reads an export slowly must not keep recorders from being told that all is stored.
@@ -48,34 +53,10 @@ _DOWNLOAD_TURN_SECONDS = 60
 _CHUNK_BYTES = 256 * 1024
 
 
-class _Metadata(BaseModel):
-    """The fields of https://cloud.google.com/storage/docs/json_api/v1/objects#resource that we compare."""
-
-    size: int
-    crc32c: str
-    generation: int
-
-
-class _Listed(_Metadata):
-    name: str
-    metadata: dict[str, str] = {}
-    is_held: bool = Field(default=False, alias="temporaryHold")
-
-
-class _Page(BaseModel):
-    items: list[_Listed] = []
-    next_page: str = Field(default="", alias="nextPageToken")
-
-
-_PAGE_FIELDS = "nextPageToken,items(name,size,crc32c,generation,metadata,temporaryHold)"
-
-
 class BucketStore:
     """Reads metadata and opens uploads. `STORAGE_EMULATOR_HOST` leads it to an emulator, without credentials."""
 
-    def __init__(
-        self, bucket: str, credentials: Path | None, *, timeout_seconds: float = _TIMEOUT_SECONDS
-    ) -> None:
+    def __init__(self, bucket: str, credentials: Path | None, *, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
         """Must be called on a running loop. Without `credentials`, those of the machine count."""
         self._bucket = bucket
         self._timeout_seconds = timeout_seconds
@@ -111,9 +92,9 @@ class BucketStore:
         try:
             async with asyncio.timeout(self._timeout_seconds), self._turns:
                 answer = await self._google.download_metadata(
-                    self._bucket, object_name, headers=await self._authorization(), timeout=self._timeout_seconds
+                    self._bucket, object_name, headers=await self._authorization(), timeout=_TIMEOUT_SECONDS
                 )
-            found = _Metadata.model_validate(answer)
+            found = Metadata.model_validate(answer)
         except aiohttp.ClientResponseError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 return None
@@ -126,7 +107,7 @@ class BucketStore:
 
     async def listed(self, prefix: str = "") -> AsyncIterator[Sequence[ListedObject]]:
         """Ask for page after page, https://cloud.google.com/storage/docs/json_api/v1/objects/list."""
-        params = {"fields": _PAGE_FIELDS} | ({"prefix": prefix} if prefix else {})
+        params = {"fields": PAGE_FIELDS} | ({"prefix": prefix} if prefix else {})
         while True:
             page = await self._page(params)
             yield [
@@ -137,14 +118,14 @@ class BucketStore:
                 return
             params["pageToken"] = page.next_page
 
-    async def _page(self, params: dict[str, str]) -> _Page:
+    async def _page(self, params: dict[str, str]) -> Page:
         try:
             async with asyncio.timeout(self._timeout_seconds), self._turns:
                 headers = await self._authorization()
                 answer = await self._google.list_objects(
-                    self._bucket, params=params, headers=headers, timeout=self._timeout_seconds
+                    self._bucket, params=params, headers=headers, timeout=_TIMEOUT_SECONDS
                 )
-            return _Page.model_validate(answer)
+            return Page.model_validate(answer)
         except aiohttp.ClientResponseError as error:
             advice = ": the service account needs storage.objects.list" if error.status == HTTPStatus.FORBIDDEN else ""
             raise StoreUnavailableError(
@@ -260,8 +241,10 @@ class BucketStore:
             return Removal.GONE
         if answer.status_code == HTTPStatus.PRECONDITION_FAILED:
             return Removal.ANOTHER
-        if answer.status_code == HTTPStatus.FORBIDDEN and any(reason in answer.text for reason in _KEPT_BECAUSE):
-            return Removal.KEPT
+        if answer.status_code == HTTPStatus.FORBIDDEN:
+            for reason, removal in _KEPT_BECAUSE.items():
+                if reason in answer.text:
+                    return removal
         raise self._refused(answer, "delete", "storage.objects.delete")
 
     @property
@@ -310,5 +293,6 @@ class BucketStore:
 
 
 async def _nothing() -> AsyncIterator[bytes]:
-    for chunk in ():
-        yield chunk
+    pieces: tuple[bytes, ...] = ()
+    for piece in pieces:
+        yield piece

@@ -85,7 +85,9 @@ class Removal(StrEnum):
     GONE = "gone"
     """It is not there any more, or never was."""
     KEPT = "kept"
-    """The store keeps it: a hold, or a retention policy of the bucket."""
+    """The store keeps it: somebody holds it."""
+    TOO_YOUNG = "too_young"
+    """The store keeps it, and all that is younger: a retention policy of the bucket."""
     ANOTHER = "another"
     """Under this name lies another object than the one that was meant."""
 
