@@ -5,6 +5,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
@@ -13,6 +14,7 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from control_plane.answers import refusal_for
 from control_plane.database import create_engine, create_sessions
@@ -22,12 +24,15 @@ from control_plane.migration import current_revision, head_revision, migrate
 from control_plane.security.secrets import SecretBox
 from control_plane.services import Services
 from control_plane.settings import Settings
-from control_plane.stores import open_store
+from control_plane.stores import Store, open_store
 
 log = structlog.get_logger()
 
 _DATABASE_SECONDS = 60.0
 _LAST_PORT = 65535
+_COMMAND_CONNECTIONS = 3
+_COMMAND_STATEMENT_SECONDS = 300.0
+"""Of a command that reads what ten thousand recorders have stored in years; a request has less."""
 # Another command that had to start the embedded database lets go of it again within seconds.
 _TURN_SECONDS = 5.0
 
@@ -79,26 +84,53 @@ async def migrate_database(settings: Settings) -> str:
 async def open_services(settings: Settings, url: str) -> AsyncIterator[Services]:
     """The shared parts of one process, on the database at `url`. Raises StartError."""
     secrets = _secret_box(settings)
+    async with _opened_store(settings, settings.storage_url) as store:
+        engine = create_engine(
+            url,
+            pool_size=settings.database_pool_size,
+            statement_timeout_seconds=settings.statement_timeout_seconds,
+        )
+        try:
+            yield Services(settings, engine, create_sessions(engine), secrets, store, ConfigChanges())
+        finally:
+            await engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """What a command needs that goes through all footage: no secrets, and statements that may take long."""
+
+    sessions: async_sessionmaker[AsyncSession]
+    store: Store
+
+
+@contextlib.asynccontextmanager
+async def open_footage(settings: Settings, url: str, *, storage_url: str = "") -> AsyncIterator[Footage]:
+    """The database at `url` and the store, the service's own unless `storage_url` names another. Raises StartError."""
+    async with _opened_store(settings, storage_url or settings.storage_url) as store:
+        engine = create_engine(
+            url, pool_size=_COMMAND_CONNECTIONS, statement_timeout_seconds=_COMMAND_STATEMENT_SECONDS
+        )
+        try:
+            yield Footage(create_sessions(engine), store)
+        finally:
+            await engine.dispose()
+
+
+@contextlib.asynccontextmanager
+async def _opened_store(settings: Settings, storage_url: str) -> AsyncIterator[Store]:
     try:
         store = open_store(
-            settings.storage_url,
-            default_folder=settings.data_dir / "bucket",
-            credentials=settings.gcp_credentials_path,
+            storage_url, default_folder=settings.data_dir / "bucket", credentials=settings.gcp_credentials_path
         )
     except ValueError as error:
         raise StartError(str(error)) from error
     except OSError as error:
-        raise StartError(f"the store {settings.storage_url} can't be opened: {error}") from error
-    engine = create_engine(
-        url,
-        pool_size=settings.database_pool_size,
-        statement_timeout_seconds=settings.statement_timeout_seconds,
-    )
+        raise StartError(f"the store {storage_url} can't be opened: {error}") from error
     try:
-        yield Services(settings, engine, create_sessions(engine), secrets, store, ConfigChanges())
+        yield store
     finally:
         await store.close()
-        await engine.dispose()
 
 
 def database_url(setting: SecretStr) -> str:

@@ -176,10 +176,10 @@ class Scene:
         now = cutoff + timedelta(days=KEPT_DAYS)
         if self.gcs:
             self.gcs.permissions.append("storage.objects.delete")
+        # The database has a clock of its own.
+        await self.sql(f"ALTER TABLE events ALTER occurred_at SET DEFAULT '{now.isoformat()}'")
         deleted = await delete_old_footage(self.services.sessions, self.services.store, self.camera_id, KEPT_DAYS, now)
         assert deleted.segments, "or there is nothing to be seen"
-        # The database has a clock of its own.
-        await self.sql("UPDATE events SET occurred_at = :now WHERE kind = 'camera.footage_deleted'", now=now)
         return now
 
     async def rebuilt(self, what_was_lost: str = "TRUNCATE segments, chain_heads, gaps, events, recordings") -> None:

@@ -1,11 +1,14 @@
 """What retention deletes is no tampering; what only looks so, is."""
 
+import asyncio
+import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
-from control_plane.stores import Examined, StoredObject
+from control_plane.stores import Examined, Removal, StoredObject
 from control_plane.stores.folder import FolderStore
 from tests.control_plane.custody.chained import KEPT_DAYS, MINUTE, START, Scene
 
@@ -44,23 +47,40 @@ async def test_an_object_removed_whose_row_says_that_retention_did_it(
 
 
 class _FasterRetention(FolderStore):
-    """While an object is looked for, or read, retention has it."""
+    """While an object is looked for, or read, retention has it, and has not written that down yet."""
 
     def __init__(self, yard: Scene, at_call: str) -> None:
         super().__init__(yard.folder)
         self._yard, self._at_call = yard, at_call
+        self._is_deleted = asyncio.Event()
+        self.retention: asyncio.Task[datetime] | None = None
 
     async def look_up(self, object_name: str) -> StoredObject | None:
-        await self._retention("look_up", object_name)
+        await self._begin("look_up", object_name)
         return await super().look_up(object_name)
 
     async def examine(self, object_name: str, tail_bytes: int) -> Examined | None:
-        await self._retention("examine", object_name)
+        await self._begin("examine", object_name)
         return await super().examine(object_name, tail_bytes)
 
-    async def _retention(self, call: str, object_name: str) -> None:
+    async def delete(self, object_name: str, generation: int) -> Removal:
+        removal = await super().delete(object_name, generation)
+        self._is_deleted.set()
+        limit = time.monotonic() + 60
+        while not await self._somebody_waits_for_the_batch():
+            assert time.monotonic() < limit, "nobody waits for what becomes of the row"
+            await asyncio.sleep(0.05)
+        return removal
+
+    async def _begin(self, call: str, object_name: str) -> None:
         if call == self._at_call and object_name == self._yard.number(1).object_name:
-            await self._yard.kept_to_retention(START + 2 * MINUTE)
+            self.retention = asyncio.create_task(self._yard.kept_to_retention(START + 2 * MINUTE))
+            await self._is_deleted.wait()
+
+    async def _somebody_waits_for_the_batch(self) -> bool:
+        query = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        async with self._yard.services.sessions() as session:
+            return (await session.execute(text(query))).first() is not None
 
 
 @pytest.mark.parametrize("at_call", ["look_up", "examine"])
@@ -71,4 +91,6 @@ async def test_what_retention_deletes_while_it_is_looked_at_is_no_tampering(yard
     yard.services = replace(yard.services, store=store)
     notes = await yard.findings(with_bytes=True)
     assert [(note.kind.value, note.sequence) for note in notes] == [("deleted", 1)]
+    assert store.retention is not None
+    await store.retention
     await store.close()

@@ -3,8 +3,9 @@
 import json
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
+from control_plane.prerequisites import open_footage
 from tests.control_plane.commands import Finished, run_command
 from tests.control_plane.conftest import SECRET_KEY
 from tests.control_plane.custody.chained import Scene, content
@@ -82,3 +83,8 @@ async def test_what_can_not_be_looked_at_is_not_said_to_be_well(yard: Scene) -> 
     assert done.code == 1
     assert "not verified" in done.errors
     assert "storage.objects.list" in done.errors
+
+
+async def test_its_statements_may_take_longer_than_those_of_a_request(yard: Scene, database: str) -> None:
+    async with open_footage(yard.services.settings, database) as footage, footage.sessions() as session:
+        assert await session.scalar(text("SHOW statement_timeout")) == "5min"

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
 from control_plane.custody.exports import prepare_export, unfolded
 from control_plane.custody.findings import Tally
 from control_plane.custody.verification import verify
 from control_plane.errors import Invalid, NotFound
 from control_plane.events import COMMAND_LINE
 from control_plane.models import Camera
-from control_plane.prerequisites import StartError, command_database, open_services
-from control_plane.services import Services
+from control_plane.prerequisites import StartError, command_database, open_footage, open_services
 from control_plane.settings import Settings
 from control_plane.stores import StoreUnavailableError
 
@@ -32,13 +33,13 @@ async def run_verify(
     period = moment("from", start), moment("until", end)
     if period[0] >= period[1]:
         raise Invalid("until", "must be after --from")
-    async with command_database(settings) as url, open_services(settings, url) as services:
-        camera_id, name = await named_camera(services, camera)
+    async with command_database(settings) as url, open_footage(settings, url) as footage:
+        camera_id, name = await named_camera(footage.sessions, camera)
         tally = Tally()
         try:
             async for finding in verify(
-                services.sessions,
-                services.store,
+                footage.sessions,
+                footage.store,
                 camera_id,
                 *period,
                 tally,
@@ -72,7 +73,7 @@ async def run_export(
     if folder.exists():  # noqa: ASYNC240 - a command has nothing else to do meanwhile
         raise StartError(f"{folder} exists already: name a folder that doesn't")
     async with command_database(settings) as url, open_services(settings, url) as services:
-        camera_id, name = await named_camera(services, camera)
+        camera_id, name = await named_camera(services.sessions, camera)
         export = await prepare_export(services, camera_id, *period, COMMAND_LINE, datetime.now(UTC))
         try:
             files = [file async for file in unfolded(export, services.store, folder)]
@@ -84,13 +85,13 @@ async def run_export(
     tell(f"SHA-256 of the manifest: {export.sha256}")
 
 
-async def named_camera(services: Services, camera: str) -> tuple[uuid.UUID, str]:
+async def named_camera(sessions: async_sessionmaker[AsyncSession], camera: str) -> tuple[uuid.UUID, str]:
     """The camera with this id. Raises Invalid, NotFound."""
     try:
         camera_id = uuid.UUID(camera)
     except ValueError:
         raise Invalid("camera", "must be a camera's id, as its page in the console shows") from None
-    async with services.sessions() as session:
+    async with sessions() as session:
         found = await session.get(Camera, camera_id)
     if found is None:
         raise NotFound(f"There is no camera {camera_id}.")

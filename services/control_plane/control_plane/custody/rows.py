@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from camfleet_contract.chains import Link
@@ -199,10 +199,12 @@ class CameraRows:
         return [deletion for event in events if (deletion := Deletion.of(event)) is not None]
 
     async def again(self, segment: Segment) -> Segment | None:
-        """The row as it is now."""
+        """The row as it is now, or will be after a batch of retention that has it in hand."""
         key = (Segment.camera_id == self.camera_id, Segment.started_at == segment.started_at, Segment.id == segment.id)
-        async with self._sessions() as session:
-            return (await session.scalars(select(Segment).where(*key))).one_or_none()
+        async with self._sessions.begin() as session:
+            # Objects go before their rows are marked: longer than a batch waits for its store.
+            await session.execute(text("SET LOCAL lock_timeout = '30s'"))
+            return (await session.scalars(select(Segment).where(*key).with_for_update(read=True))).one_or_none()
 
     async def object_names(self, start: datetime, end: datetime) -> set[str]:
         """What the objects of a stretch, a day at most, are called."""

@@ -76,7 +76,7 @@ async def _unchained(
     rows: CameraRows, objects: Objects, start: datetime, end: datetime, tally: Tally
 ) -> AsyncIterator[Finding]:
     begins: dict[uuid.UUID, datetime | None] = {}
-    count = 0
+    count, page = 0, list[Segment]()
     async for segment in rows.unchained(start, end):
         if segment.client_id not in begins:
             begins[segment.client_id] = await rows.begin_of_chains(segment.client_id)
@@ -85,8 +85,13 @@ async def _unchained(
             text = "a row in no chain, of a recorder that counted this camera's segments by then"
             yield Finding(Kind.SEGMENT_INSERTED, text, segment.id, object_name=segment.object_name)
         count += 1
-        for finding in await _compared(objects, [segment], tally):
-            yield finding
+        page.append(segment)
+        if len(page) == PAGE:
+            for finding in await _compared(objects, page, tally):
+                yield finding
+            page = []
+    for finding in await _compared(objects, page, tally):
+        yield finding
     if count:
         text = f"{count} segments of this period are in no chain: only their bytes could be compared"
         yield Finding(Kind.NOT_CHAINED, text)

@@ -7,42 +7,28 @@ from random import SystemRandom
 import typer
 
 from control_plane.cctv.answers import DrillAnswer
-from control_plane.database import create_engine, create_sessions
 from control_plane.drills.demuxing import ADVICE, can_demux
 from control_plane.drills.drill import DrillPostponedError, drill
 from control_plane.drills.published import share
 from control_plane.drills.sampling import Wanted
 from control_plane.events import COMMAND_LINE
 from control_plane.models import Camera, Drill
-from control_plane.prerequisites import StartError, command_database
+from control_plane.prerequisites import StartError, command_database, open_footage
 from control_plane.settings import Settings
-from control_plane.stores import StoreUnavailableError, open_store
-
-_CONNECTIONS = 2
-_STATEMENT_SECONDS = 60.0
+from control_plane.stores import StoreUnavailableError
 
 
 async def run(settings: Settings, samples: int, camera_id: uuid.UUID | None, since: datetime | None) -> Drill:
     """One drill. Raises StartError, also where it can't be done to its end."""
-    async with command_database(settings) as database_url:
+    async with command_database(settings) as database_url, open_footage(settings, database_url) as footage:
+        if camera_id is not None:
+            async with footage.sessions() as session:
+                if await session.get(Camera, camera_id) is None:
+                    raise StartError("there is no such camera")
         try:
-            store = open_store(
-                settings.storage_url,
-                default_folder=settings.data_dir / "bucket",
-                credentials=settings.gcp_credentials_path,
-            )
-        except ValueError as error:
-            raise StartError(str(error)) from error
-        engine = create_engine(database_url, pool_size=_CONNECTIONS, statement_timeout_seconds=_STATEMENT_SECONDS)
-        sessions = create_sessions(engine)
-        try:
-            if camera_id is not None:
-                async with sessions() as session:
-                    if await session.get(Camera, camera_id) is None:
-                        raise StartError("there is no such camera")
             return await drill(
-                sessions,
-                store,
+                footage.sessions,
+                footage.store,
                 Wanted(samples, camera_id, since),
                 COMMAND_LINE,
                 is_demuxing=can_demux(),
@@ -50,9 +36,6 @@ async def run(settings: Settings, samples: int, camera_id: uuid.UUID | None, sin
             )
         except (StoreUnavailableError, DrillPostponedError) as error:
             raise StartError(f"{error}; the drill was not done, and nothing of it was published") from error
-        finally:
-            await store.close()
-            await engine.dispose()
 
 
 def show(done: Drill, *, as_json: bool) -> None:

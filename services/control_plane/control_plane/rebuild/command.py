@@ -7,15 +7,12 @@ from datetime import UTC, datetime
 
 import typer
 
-from control_plane.database import create_engine, create_sessions
-from control_plane.prerequisites import StartError, command_database
+from control_plane.prerequisites import StartError, command_database, open_footage
 from control_plane.rebuild.findings import Finding, Kind, Summary
 from control_plane.rebuild.index import Rebuild
 from control_plane.settings import Settings
-from control_plane.stores import StoreUnavailableError, open_store
+from control_plane.stores import StoreUnavailableError
 
-_CONNECTIONS = 3
-_STATEMENT_SECONDS = 300.0
 _SHOWN_OF_A_KIND = 20
 """For a person; a program gets all of them."""
 
@@ -25,19 +22,13 @@ async def run(
 ) -> Summary:
     """One rebuild from the store at `url`, or the service's own. Raises StartError, also where the store fails."""
     summary, reason = Summary(tell), ""
-    async with command_database(settings) as database_url:
-        try:
-            store = open_store(
-                url or settings.storage_url,
-                default_folder=settings.data_dir / "bucket",
-                credentials=settings.gcp_credentials_path,
-            )
-        except ValueError as error:
-            raise StartError(str(error)) from error
-        engine = create_engine(database_url, pool_size=_CONNECTIONS, statement_timeout_seconds=_STATEMENT_SECONDS)
+    async with (
+        command_database(settings) as database_url,
+        open_footage(settings, database_url, storage_url=url) as footage,
+    ):
         rebuild = Rebuild(
-            create_sessions(engine),
-            store,
+            footage.sessions,
+            footage.store,
             summary,
             now=datetime.now(UTC),
             is_dry=is_dry,
@@ -47,9 +38,6 @@ async def run(
             await rebuild.run()
         except* StoreUnavailableError as group:
             reason = str(_first(group))
-        finally:
-            await store.close()
-            await engine.dispose()
     if reason:
         raise StartError(f"{reason}; run it again, it goes on from here")
     return summary
