@@ -59,6 +59,7 @@ OPERATIONS = [
     Operation("POST", "cameras/{camera}/stop/", OPERATOR, status=202),
     Operation("POST", "cameras/{camera}/record/", OPERATOR, lambda _: {"minutes": 15}, 202),
     Operation("POST", "clients/{client}/restart/", ADMIN, status=202),
+    Operation("GET", "coverage/", VIEWER),
     Operation("GET", "drills/", VIEWER),
     Operation("GET", "drills/{drill}/", VIEWER),
     Operation("POST", "fetches/", OPERATOR, lambda a: interval(a["camera"]), 201),
@@ -76,6 +77,13 @@ OPERATIONS = [
         lambda a: {"name": "N", "camera_id": a["camera"], "schedule_type": "continuous"},
         201,
     ),
+    Operation(
+        "POST", "schedules/preview/", VIEWER, lambda a: {"camera_id": a["camera"], "schedule_type": "continuous"}
+    ),
+    Operation("GET", "schedules/{schedule}/preview/", VIEWER),
+    Operation("GET", "schedules/{schedule}/status/", VIEWER),
+    Operation("POST", "schedules/{schedule}/activate/", OPERATOR),
+    Operation("POST", "schedules/{schedule}/deactivate/", OPERATOR),
     Operation("PATCH", "schedules/{schedule}/", OPERATOR, lambda a: {"name": "Other"}),
     Operation("DELETE", "schedules/{schedule}/", OPERATOR, status=204),
     Operation("PATCH", "clients/{client}/", OPERATOR, lambda a: {"camera_ids": []}),

@@ -8,7 +8,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from control_plane import docs_pages
 from control_plane.answers import install_error_handlers
-from control_plane.cctv import cameras, clients, commands, drills, fetches, recordings, schedules, sites
+from control_plane.cctv import (
+    cameras,
+    clients,
+    commands,
+    coverage,
+    drills,
+    fetches,
+    recordings,
+    schedule_previews,
+    schedules,
+    sites,
+)
 from control_plane.cctv.callers import bearer
 from control_plane.cctv.refusals import EVERYWHERE
 from control_plane.services import Services
@@ -70,7 +81,19 @@ def create_app(services: Services) -> FastAPI:
     install_error_handlers(app)
     app.add_middleware(TrailingSlash)
     app.include_router(_open)
-    for feature in (sites, clients, cameras, schedules, recordings, fetches, commands, drills):
+    features = (
+        sites,
+        clients,
+        cameras,
+        schedules,
+        schedule_previews,
+        recordings,
+        coverage,
+        fetches,
+        commands,
+        drills,
+    )
+    for feature in features:
         app.include_router(feature.router, dependencies=[Depends(bearer)], responses=EVERYWHERE)
     docs_pages.attach(app)
     return app

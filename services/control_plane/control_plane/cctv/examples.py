@@ -4,6 +4,7 @@ from fastapi.openapi.models import Example
 
 _SITE = "018f4d2e-5a3b-7c1d-9e2f-3a4b5c6d7e8f"
 _CAMERA = "018f4d2e-6b4c-7d2e-8f3a-4b5c6d7e8f90"
+_SCHEDULE = "018f4d2e-7c5d-7e3f-9a4b-5c6d7e8f9a01"
 
 
 def _examples(**values: dict[str, object]) -> dict[str, Example]:
@@ -78,4 +79,13 @@ NEW_SCHEDULE = _examples(
 SCHEDULE_CHANGE = _examples(
     other_times={"start_time": "21:00:00", "end_time": "07:00:00"},
     no_last_day={"end_date": None},
+)
+SCHEDULE_PREVIEW = _examples(
+    of_a_new_one={
+        "camera_id": _CAMERA,
+        "schedule_type": "daily",
+        "start_time": "22:00:00",
+        "end_time": "06:00:00",
+    },
+    of_a_change={"schedule_id": _SCHEDULE, "start_time": "23:00:00"},
 )

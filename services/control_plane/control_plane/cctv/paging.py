@@ -5,7 +5,7 @@ import binascii
 import json
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query
@@ -21,6 +21,7 @@ Item = TypeVar("Item")
 
 _BY_ID = TypeAdapter(tuple[uuid.UUID])
 _BY_TIME = TypeAdapter(tuple[Utc, uuid.UUID])
+_BY_CAMERA_DAY = TypeAdapter(tuple[uuid.UUID, date])
 
 
 class Page(BaseModel, Generic[Item]):
@@ -54,6 +55,7 @@ Limit = Annotated[int, Query(ge=1, le=200, description="How many items at most."
 _CURSOR = Query(max_length=300, description="`next_cursor` of the page before; none for the first page.")
 IdCursor = Annotated[str, _CURSOR, _readable_by(_BY_ID)]
 TimeCursor = Annotated[str, _CURSOR, _readable_by(_BY_TIME)]
+CameraDayCursor = Annotated[str, _CURSOR, _readable_by(_BY_CAMERA_DAY)]
 NameSearch = Annotated[Text, Query(max_length=100, description="Part of the name, in upper or lower case.")]
 
 
@@ -85,6 +87,17 @@ async def page_by_time(
         query = query.where(tuple_(*keys) < position if newest_first else tuple_(*keys) > position)
     order = [key.desc() for key in keys] if newest_first else list(keys)
     return await _page(session, query.order_by(*order), keys, limit)
+
+
+def camera_day_at(cursor: str) -> tuple[uuid.UUID, date]:
+    """Where a list of cameras' days goes on."""
+    camera_id, day = _read(cursor, _BY_CAMERA_DAY)
+    return camera_id, day
+
+
+def cursor_at(camera_id: uuid.UUID, day: date) -> str:
+    """For a page that begins with that day."""
+    return _written([camera_id, day])
 
 
 def containing(text: str) -> str:

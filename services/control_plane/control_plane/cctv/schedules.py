@@ -58,13 +58,13 @@ async def create_schedule(
 ) -> ScheduleAnswer:
     """Create a schedule for a camera, in wall-clock time of the camera's site."""
     await check_camera(session, caller, new.camera_id)
-    return await _answer(session, await schedules.create_schedule(session, new, actor=caller.actor))
+    return await answer(session, await schedules.create_schedule(session, new, actor=caller.actor))
 
 
 @router.get("/schedules/{schedule_id}/", responses=NOT_FOUND)
 async def show_schedule(session: Session, caller: Viewer, schedule_id: UUID) -> ScheduleAnswer:
     """Show a schedule."""
-    return await _answer(session, await schedules.find_schedule(session, schedule_id, seen_by=caller))
+    return await answer(session, await schedules.find_schedule(session, schedule_id, seen_by=caller))
 
 
 @router.patch("/schedules/{schedule_id}/", responses=NOT_JSON | NOT_FOUND)
@@ -78,7 +78,7 @@ async def change_schedule(
     schedule = await schedules.find_schedule(session, schedule_id, seen_by=caller, for_change=True)
     if "camera_id" in change.given():
         await check_camera(session, caller, change.camera_id)
-    return await _answer(session, await schedules.change_schedule(session, schedule, change, actor=caller.actor))
+    return await answer(session, await schedules.change_schedule(session, schedule, change, actor=caller.actor))
 
 
 @router.delete("/schedules/{schedule_id}/", status_code=status.HTTP_204_NO_CONTENT, responses=NOT_FOUND)
@@ -88,7 +88,8 @@ async def delete_schedule(session: Session, caller: OperatorCaller, schedule_id:
     await schedules.delete_schedule(session, schedule, actor=caller.actor)
 
 
-async def _answer(session: AsyncSession, schedule: Schedule) -> ScheduleAnswer:
+async def answer(session: AsyncSession, schedule: Schedule) -> ScheduleAnswer:
+    """The schedule with the zone that its times are meant in."""
     zones = await _zones(session, {schedule.camera_id})
     return ScheduleAnswer.of(schedule, zones[schedule.camera_id])
 

@@ -30,6 +30,7 @@ from control_plane.console.fetches import FetchActions
 from control_plane.console.forgery import ForgeryGuard
 from control_plane.console.headers import SecurityHeaders
 from control_plane.console.holds import HoldActions
+from control_plane.console.previews import SchedulePreviews, clock_change
 from control_plane.console.roles import Roles, may
 from control_plane.console.sessions import (
     Authentication,
@@ -90,6 +91,7 @@ class Console(Admin):
             may=may,
             recording_status=recording_status,
             drill_result=drill_result,
+            clock_change=clock_change,
         )
         self.admin.router.routes[:] = self._routes()
         self.admin.exception_handlers = {
@@ -130,6 +132,7 @@ class Console(Admin):
             Route("/client/{pk}/deliver-token", commands.deliver_token, name="deliver_token", methods=["POST"]),
             Route("/command/{pk}/state", commands.state, name="command_state"),
             Route("/command/{pk}/picture", commands.picture, name="command_picture"),
+            Route("/schedule/preview", SchedulePreviews(self).preview, name="preview_schedule", methods=["POST"]),
             Route("/{identity}/list", self.list, name="list"),
             Route("/{identity}/details/{pk}", self.details, name="details"),
             Route("/{identity}/create", self.create, name="create", methods=both),

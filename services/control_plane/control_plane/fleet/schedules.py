@@ -74,14 +74,9 @@ async def find_schedule(
 
 async def create_schedule(session: AsyncSession, new: NewSchedule, *, actor: Actor) -> Schedule:
     """Make a schedule. Raises Invalid, naming every field that makes no sense."""
-    missing = {"start_time", "end_time"} - new.model_fields_set
-    if missing and new.schedule_type is not ScheduleType.CONTINUOUS:
-        raise Invalid.of(
-            FieldProblem(name, f"is needed for a schedule of type {new.schedule_type}, as in 20:00:00")
-            for name in sorted(missing, reverse=True)
-        )
+    check_times(new)
     values = new.everything()
-    await _check(session, values)
+    await check_schedule(session, values)
     schedule = Schedule(**values)
     session.add(schedule)
     await session.flush()
@@ -98,7 +93,7 @@ async def change_schedule(
     changes = difference(current, given)
     if not changes:
         return schedule
-    await _check(session, current | given)
+    await check_schedule(session, current | given)
     for name, value in given.items():
         setattr(schedule, name, value)
     await session.flush()
@@ -121,7 +116,18 @@ def schedule_problems(values: dict[str, Any]) -> tuple[FieldProblem, ...]:
     return tuple(FieldProblem(problem.field, problem.message) for problem in problems(rule))
 
 
-async def _check(session: AsyncSession, values: dict[str, Any]) -> None:
+def check_times(new: ScheduleChange) -> None:
+    """Raise Invalid where a schedule that is not there yet has no times, and needs them."""
+    missing = {"start_time", "end_time"} - new.model_fields_set
+    if missing and new.schedule_type is not ScheduleType.CONTINUOUS:
+        raise Invalid.of(
+            FieldProblem(name, f"is needed for a schedule of type {new.schedule_type}, as in 20:00:00")
+            for name in sorted(missing, reverse=True)
+        )
+
+
+async def check_schedule(session: AsyncSession, values: dict[str, Any]) -> None:
+    """Raise Invalid, naming every field that makes no sense."""
     found = list(schedule_problems(values))
     if await session.scalar(select(Camera.id).where(Camera.id == values["camera_id"])) is None:
         found.append(FieldProblem("camera_id", f"there is no camera {values['camera_id']}"))

@@ -3,6 +3,7 @@
 from control_plane.models.access import ApiKey, ClientToken, Operator, Role
 from control_plane.models.base import Base
 from control_plane.models.commands import Command
+from control_plane.models.coverage import Version
 from control_plane.models.deletions import BegunDeletion
 from control_plane.models.drills import Drill
 from control_plane.models.events import Event
@@ -39,4 +40,5 @@ __all__ = [
     "SegmentState",
     "Site",
     "UploadSession",
+    "Version",
 ]

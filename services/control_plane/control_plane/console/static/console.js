@@ -148,3 +148,27 @@ document.querySelectorAll("[data-follow]").forEach(async (part) => {
   }
   location.reload();
 });
+
+// Beside the schedule's form: what it would record. Asked for anew while it is filled in; nothing is saved by it.
+document.querySelectorAll("[data-preview-url]").forEach((panel) => {
+  const form = document.querySelector("form[data-form=schedule]");
+  const part = panel.querySelector("[data-preview]");
+  let waiting, asking;
+  const ask = async () => {
+    if (asking) asking.abort();
+    asking = new AbortController();
+    try {
+      const answer = await fetch(panel.dataset.previewUrl, { method: "POST", body: new FormData(form), signal: asking.signal });
+      // Whoever was logged out meanwhile is told so when the form is saved.
+      if (answer.ok && !answer.redirected) part.innerHTML = await answer.text();
+    } catch (error) {
+      if (error.name !== "AbortError") part.textContent = "The server does not answer";
+    }
+  };
+  const soon = () => { clearTimeout(waiting); waiting = setTimeout(ask, 250); };
+  form.addEventListener("input", soon);
+  form.addEventListener("change", soon);
+  // select2 tells of a choice by an event of jQuery's only.
+  $(form).on("select2:select select2:unselect", soon);
+  ask();
+});

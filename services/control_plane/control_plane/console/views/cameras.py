@@ -14,6 +14,7 @@ from wtforms import Form
 from control_plane.console import display
 from control_plane.console.asked import newest
 from control_plane.console.contacts import cameras_now
+from control_plane.console.coverage import coverage_of
 from control_plane.console.fields import say_stored, show_chosen
 from control_plane.console.filters import ChoiceFilter, ObjectFilter
 from control_plane.console.roles import may
@@ -146,6 +147,7 @@ class CameraView(ConsoleView, model=Camera):
             camera = await find_camera(session, camera_id, seen_by=principal_of(request))
             request.state.url = shown_url(camera, self.services.secrets)
             return {
+                "coverage": await coverage_of(session, camera_id, request.state.row.site.timezone, datetime.now(UTC)),
                 "scenes": scenes,
                 "fetches": fetches,
                 "commands": await newest(session, Command.camera_id == camera_id, datetime.now(UTC)),

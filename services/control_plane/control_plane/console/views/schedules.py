@@ -79,6 +79,7 @@ class ScheduleView(ConsoleView, model=Schedule):
     icon = "ti ti-calendar-time"
     explanation = "When each camera is recorded, in the wall-clock time of its site."
     form_class = ScheduleForm
+    form_template = "console/schedule_form.html"
     empty_text = "There are no schedules yet: nothing is recorded. A schedule belongs to a camera."
     lookups = {"camera_id": lookups.cameras}
 
@@ -172,13 +173,13 @@ class ScheduleView(ConsoleView, model=Schedule):
 
     async def create(self, session: AsyncSession, form: Form, actor: Actor, request: Request) -> Schedule:
         """Make a schedule."""
-        new = NewSchedule.of(_values(form))
+        new = NewSchedule.of(values_of(form))
         await check_camera(session, principal_of(request), new.camera_id)
         return await create_schedule(session, new, actor=actor)
 
     async def change(self, session: AsyncSession, obj: Any, form: Form, actor: Actor, request: Request) -> Schedule:
         """Change the schedule."""
-        caller, change = principal_of(request), ScheduleChange.of(_values(form))
+        caller, change = principal_of(request), ScheduleChange.of(values_of(form))
         schedule = await find_schedule(session, obj.id, seen_by=caller, for_change=True)
         await check_camera(session, caller, change.camera_id)
         return await change_schedule(session, schedule, change, actor=actor)
@@ -229,7 +230,7 @@ def _next(schedule: Schedule, now: datetime) -> Any:
     return display.moment(coming[0].start, schedule.camera.site.timezone)
 
 
-def _values(form: Form) -> dict[str, Any]:
+def values_of(form: Form) -> dict[str, Any]:
     """What was filled in. Empty times are left out where the type needs none, and asked for where it does."""
     values: dict[str, Any] = form.data | {"days_of_week": form.data["days_of_week"] or []}
     for name in ("start_date", "end_date"):

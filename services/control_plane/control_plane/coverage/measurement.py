@@ -1,0 +1,189 @@
+"""How much of what was due is covered, reckoned by PostgreSQL with sets of time (tstzmultirange)."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from camfleet_contract.gaps import GapCause
+from control_plane.coverage.spans import Span, multirange
+
+SMALLEST = timedelta(milliseconds=250)
+"""A shorter hole between footage is the distance of two frames, or a keyframe that came a little late: recorders report
+none of them either."""
+GIVEN_UP = (GapCause.RETENTION, GapCause.DISK_MISSING)
+"""By these causes a recorder says that it no longer has what it had offered."""
+PRECEDENCE = (
+    *GIVEN_UP,
+    GapCause.DISK_FULL,
+    GapCause.CLOCK_STEP,
+    GapCause.RECORDER_OVERLOADED,
+    GapCause.UNSUPPORTED_STREAM,
+    GapCause.STREAM_STALLED,
+    GapCause.CAMERA_REFUSED,
+    GapCause.CAMERA_UNREACHABLE,
+    GapCause.RECORDER_DOWN,
+    GapCause.POWER_LOST,
+)
+"""Where several causes are told of one moment, the first counts: the closer to the footage, the more it knew."""
+LONGEST_SEGMENT, LONGEST_GAP = timedelta(days=1), timedelta(days=400)
+"""How far before a day what reaches into it may begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraDay:
+    """A day of a camera, from midnight to midnight at its site."""
+
+    camera_id: UUID
+    day: date
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """A day of a camera, in seconds. `due` = `stored` + `local_only` + `deleted` + all of `lost` + `unaccounted`."""
+
+    due: float
+    stored: float
+    local_only: float
+    """Its recorder has it, and nobody else."""
+    deleted: float
+    """Was stored, and deleted since by the rules of retention."""
+    lost: Mapping[GapCause, float]
+    unaccounted: float
+    """Neither footage nor a gap is known: not told yet, or nobody records the camera."""
+    beyond_due: float
+    """Footage that no schedule asked for, as of manual runs."""
+
+    @property
+    def recorded(self) -> float:
+        """What there was footage of."""
+        return self.stored + self.local_only + self.deleted
+
+
+# The sets, camera by camera: `kept` was stored at some time, `recorded` has what is only at the site as well. What a
+# recorder gave up is taken from what that recorder offered, not from what another one has of the same camera.
+_MEASURE = text("""
+WITH camera AS MATERIALIZED (
+    SELECT camera_id, begins, ends, CAST(due AS tstzmultirange) AS due
+    FROM json_to_recordset(CAST(:cameras AS json))
+        AS row (camera_id uuid, begins timestamptz, ends timestamptz, due text)
+), account AS MATERIALIZED (
+    SELECT camera.camera_id, camera.due, footage.* FROM camera CROSS JOIN LATERAL (
+        SELECT
+            coverage_closed(range_agg(held.span) FILTER (WHERE held.state = 'stored'), :smallest) AS stored,
+            coverage_closed(range_agg(held.span) FILTER (WHERE held.state <> 'offered'), :smallest) AS kept,
+            coverage_closed(range_agg(held.span), :smallest) AS recorded
+        FROM (
+            SELECT segment.state, CASE segment.state WHEN 'offered' THEN segment.span - coalesce(gone.span, '{}')
+                                                     ELSE segment.span END AS span
+            FROM (
+                SELECT client_id, state, range_agg(tstzrange(started_at, ended_at)) AS span
+                FROM segments
+                WHERE camera_id = camera.camera_id AND started_at < camera.ends AND ended_at > camera.begins
+                  AND started_at > camera.begins - CAST(:longest_segment AS interval)
+                GROUP BY client_id, state
+            ) AS segment
+            LEFT JOIN (
+                SELECT client_id, range_agg(tstzrange(started_at, ended_at)) AS span
+                FROM gaps
+                WHERE camera_id = camera.camera_id AND started_at < camera.ends AND ended_at > camera.begins
+                  AND started_at > camera.begins - CAST(:longest_gap AS interval)
+                  AND cause = ANY(CAST(:given_up AS text[]))
+                GROUP BY client_id
+            ) AS gone USING (client_id)
+        ) AS held
+    ) AS footage
+), missed AS MATERIALIZED (
+    SELECT camera_id, cause,
+           span - coalesce(range_agg(span) OVER (
+               PARTITION BY camera_id ORDER BY array_position(CAST(:precedence AS text[]), cause)
+               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+           ), '{}') AS span
+    FROM (
+        SELECT camera.camera_id, gap.cause, range_agg(tstzrange(gap.started_at, gap.ended_at)) AS span
+        FROM camera JOIN gaps AS gap ON gap.camera_id = camera.camera_id
+            AND gap.started_at < camera.ends AND gap.ended_at > camera.begins
+            AND gap.started_at > camera.begins - CAST(:longest_gap AS interval)
+        GROUP BY camera.camera_id, gap.cause
+    ) AS by_cause
+), daily AS MATERIALIZED (
+    SELECT camera_id, day, asked.due * span AS due, stored * span AS stored, kept * span AS kept,
+           recorded * span AS recorded
+    FROM (
+        SELECT camera_id, day, tstzmultirange(tstzrange(begins, ends)) AS span
+        FROM json_to_recordset(CAST(:days AS json))
+            AS row (camera_id uuid, day date, begins timestamptz, ends timestamptz)
+    ) AS each JOIN account AS asked USING (camera_id)
+)
+SELECT camera_id, day, coverage_seconds(due) AS due, coverage_seconds(due * stored) AS stored,
+       coverage_seconds(due * kept) AS kept, coverage_seconds(due * recorded) AS recorded,
+       coverage_seconds(recorded - due) AS beyond_due,
+       (
+           SELECT coalesce(jsonb_object_agg(cause, seconds) FILTER (WHERE seconds > 0), '{}')
+           FROM (
+               SELECT missed.cause, coverage_seconds((daily.due - daily.recorded) * missed.span) AS seconds
+               FROM missed WHERE missed.camera_id = daily.camera_id
+           ) AS by_cause
+       ) AS lost
+FROM daily
+""")
+
+
+async def measure(
+    session: AsyncSession, days: Sequence[CameraDay], due: Mapping[UUID, Sequence[Span]]
+) -> dict[tuple[UUID, date], Covered]:
+    """Each day's account, read from the segments and gaps themselves, in one statement."""
+    if not days:
+        return {}
+    spans: dict[UUID, list[Span]] = {}
+    for day in days:
+        spans.setdefault(day.camera_id, []).append(day.span)
+    cameras = [
+        {
+            "camera_id": str(id_),
+            "begins": min(start for start, _ in found).isoformat(),
+            "ends": max(end for _, end in found).isoformat(),
+            "due": multirange(due.get(id_, ())),
+        }
+        for id_, found in spans.items()
+    ]
+    given: dict[str, Any] = {
+        "cameras": json.dumps(cameras),
+        "days": json.dumps([_row(day) for day in days]),
+        "smallest": SMALLEST,
+        "longest_segment": LONGEST_SEGMENT,
+        "longest_gap": LONGEST_GAP,
+        "given_up": [str(cause) for cause in GIVEN_UP],
+        "precedence": [str(cause) for cause in PRECEDENCE],
+    }
+    rows = await session.execute(_MEASURE, given)
+    return {(row.camera_id, row.day): _covered(row) for row in rows}
+
+
+def _row(day: CameraDay) -> dict[str, str]:
+    begins, ends = (moment.isoformat() for moment in day.span)
+    return {"camera_id": str(day.camera_id), "day": day.day.isoformat(), "begins": begins, "ends": ends}
+
+
+def _covered(row: Any) -> Covered:
+    lost = {GapCause(cause): float(seconds) for cause, seconds in row.lost.items()}
+    return Covered(
+        due=float(row.due),
+        stored=float(row.stored),
+        local_only=float(row.recorded - row.kept),
+        deleted=float(row.kept - row.stored),
+        lost=lost,
+        unaccounted=_whole_microseconds(float(row.due - row.recorded) - sum(lost.values())),
+        beyond_due=float(row.beyond_due),
+    )
+
+
+def _whole_microseconds(seconds: float) -> float:
+    """PostgreSQL counts in them; a difference of floats would say 1e-12 where nothing is left."""
+    return round(seconds, 6) + 0.0
