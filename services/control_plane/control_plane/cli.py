@@ -238,6 +238,7 @@ def restore_drill(
     samples: Annotated[int, typer.Option(min=1, max=1000, help="How many stored segments are drawn at random.")] = 20,
     camera: Annotated[uuid.UUID | None, typer.Option(help="Only of this camera.")] = None,
     since: Annotated[datetime | None, typer.Option(help="Only what was recorded from then on, in UTC.")] = None,
+    minutes: Annotated[int, typer.Option(min=1, help="After so long, what was looked at by then is published.")] = 60,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, as the REST API has it.")] = False,
 ) -> None:
     """Fetch stored segments, drawn at random, and see that each can be restored: size, checksums, every packet.
@@ -247,7 +248,7 @@ def restore_drill(
     """
     from control_plane.drills.command import run, show
 
-    done = _run(run(_settings(), samples, camera, since.replace(tzinfo=UTC) if since else None))
+    done = _run(run(_settings(), samples, camera, since.replace(tzinfo=UTC) if since else None, minutes=minutes))
     show(done, as_json=as_json)
     if done.failures:
         raise typer.Exit(1)

@@ -1,5 +1,6 @@
 """Stored segments with real footage in them, to drill on."""
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import Sequence
@@ -67,7 +68,9 @@ class Cellar:
     def file_of(self, segment: Segment) -> Path:
         return self.stock.folder / segment.object_name
 
-    async def drill(self, wanted: Wanted | None = None, *, is_demuxing: bool = True) -> Drill:
+    async def drill(
+        self, wanted: Wanted | None = None, *, is_demuxing: bool = True, limit: asyncio.Timeout | None = None
+    ) -> Drill:
         return await drill(
             self.stock.services.sessions,
             self.store,
@@ -75,6 +78,7 @@ class Cellar:
             BACKGROUND,
             is_demuxing=is_demuxing,
             random=Random(1),
+            limit=limit or asyncio.timeout(None),
         )
 
     async def drills(self) -> Sequence[Drill]:

@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -29,9 +30,9 @@ async def test_the_packets_of_the_video_are_counted(footage: bytes) -> None:
     assert await packets(footage) == PACKETS
 
 
-async def test_a_child_that_takes_too_long_is_ended(footage: bytes) -> None:
+async def test_a_child_that_takes_too_long_is_ended_and_says_nothing_of_the_file(footage: bytes) -> None:
     before = children()
-    with pytest.raises(UndemuxableError, match="within 0 s"):
+    with pytest.raises(DemuxerUnavailableError, match="longer than 0 s"):
         await packets(footage, seconds=0.001)
     assert children() <= before
 
@@ -80,7 +81,36 @@ async def test_the_child_writes_no_file(tmp_path: Path) -> None:
 
 
 async def test_the_childs_processor_time_is_limited() -> None:
-    assert await child("resource.getrlimit(resource.RLIMIT_CPU)[1]") == (0, '{"packets": 60}')
+    assert await child("resource.getrlimit(resource.RLIMIT_CPU)[0]") == (0, '{"packets": 60}')
+    busy = "resource.setrlimit(resource.RLIMIT_CPU, (1, 6)) or sum(iter(int, 1))"
+    assert await child(busy) == (-signal.SIGXCPU, ""), "that is the file's doing"
+
+
+def reader(folder: Path, body: str) -> str:
+    """A program that runs as the child would, where something is wrong with the machine."""
+    program = folder / "python"
+    program.write_text(f"#!{sys.executable}\nimport os, signal, sys\n{body}\n")
+    program.chmod(0o700)
+    return str(program)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", "too little memory"),
+        (
+            "sys.modules['av'] = None\nfrom control_plane.drills import demuxer\ndemuxer.main()",
+            "can't load PyAV",
+        ),
+    ],
+    ids=["killed for want of memory", "without its library"],
+)
+async def test_a_machine_that_can_not_demux_says_nothing_of_the_file(
+    footage: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, says: str
+) -> None:
+    monkeypatch.setattr(sys, "executable", reader(tmp_path, body))
+    with pytest.raises(DemuxerUnavailableError, match=says):
+        await packets(footage)
 
 
 def test_without_pyav_it_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:

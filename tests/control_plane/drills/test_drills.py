@@ -1,5 +1,6 @@
 """Drills say of each sample whether it could be restored, and say nothing where they could not look."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
@@ -147,6 +148,38 @@ async def test_what_retention_deletes_meanwhile_is_no_failure(cellar: Cellar) ->
         await store.close()
     assert (done.sampled, done.failures) == (0, [])
     assert await cellar.drills() == [], "nothing of nothing is no result"
+
+
+class _SlowStore(FolderStore):
+    """After so many reads the next one takes until the drill's time is over."""
+
+    def __init__(self, root: Path, reads: int) -> None:
+        super().__init__(root)
+        self._reads, self.limit = reads, asyncio.timeout(None)
+
+    async def read(self, object_name: str) -> AsyncGenerator[bytes]:
+        if not self._reads:
+            self.limit.reschedule(asyncio.get_running_loop().time())
+            await asyncio.Event().wait()
+        self._reads -= 1
+        async for piece in super().read(object_name):
+            yield piece
+
+
+@pytest.mark.parametrize("reads", [0, 2])
+async def test_what_was_looked_at_in_time_is_published(cellar: Cellar, reads: int) -> None:
+    await cellar.lay(*[cellar.footage] * 4)
+    store = _SlowStore(cellar.stock.folder, reads)
+    try:
+        if reads:
+            done = await replace(cellar, store=store).drill(is_demuxing=False, limit=store.limit)
+            assert (done.asked, done.sampled, done.restorable) == (100, 2, 2)
+        else:
+            with pytest.raises(DrillPostponedError, match="no time for even one sample"):
+                await replace(cellar, store=store).drill(is_demuxing=False, limit=store.limit)
+    finally:
+        await store.close()
+    assert [one.sampled for one in await cellar.drills()] == ([2] if reads else [])
 
 
 @pytest.fixture

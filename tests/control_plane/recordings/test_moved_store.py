@@ -1,5 +1,6 @@
 """STORAGE_URL names another store than yesterday: what lies in the old one is neither deleted nor said to be gone."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -72,7 +73,17 @@ async def test_a_drill_draws_only_what_it_can_fetch(services: Services, new: Sto
     await noted(one, services.store.url)
     for camera_id in (None, one.camera_id):
         wanted = Wanted(10, camera_id)
-        there = await drill(services.sessions, new, wanted, BACKGROUND, is_demuxing=False, random=Random(1))
+        there = await drill(
+            services.sessions, new, wanted, BACKGROUND, is_demuxing=False, random=Random(1), limit=asyncio.timeout(60)
+        )
         assert there.sampled == 0
-        here = await drill(services.sessions, services.store, wanted, BACKGROUND, is_demuxing=False, random=Random(1))
+        here = await drill(
+            services.sessions,
+            services.store,
+            wanted,
+            BACKGROUND,
+            is_demuxing=False,
+            random=Random(1),
+            limit=asyncio.timeout(60),
+        )
         assert (here.sampled, here.restorable) == (2, 2)

@@ -4,8 +4,9 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import ColumnElement, Row, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from camfleet_contract.chains import Link
@@ -198,7 +199,7 @@ class CameraRows:
             events = await self._events(session, FOOTAGE_DELETED, then)
         return [deletion for event in events if (deletion := Deletion.of(event)) is not None]
 
-    async def again(self, segment: Segment) -> Segment | None:
+    async def again(self, segment: Segment | Row[Any]) -> Segment | None:
         """The row as it is now, or will be after a batch of retention that has it in hand."""
         key = (Segment.camera_id == self.camera_id, Segment.started_at == segment.started_at, Segment.id == segment.id)
         async with self._sessions.begin() as session:

@@ -1,7 +1,8 @@
 """`control-plane drill`: what it takes to run one, and how it is shown."""
 
+import asyncio
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import SystemRandom
 
 import typer
@@ -18,7 +19,9 @@ from control_plane.settings import Settings
 from control_plane.stores import StoreUnavailableError
 
 
-async def run(settings: Settings, samples: int, camera_id: uuid.UUID | None, since: datetime | None) -> Drill:
+async def run(
+    settings: Settings, samples: int, camera_id: uuid.UUID | None, since: datetime | None, *, minutes: int
+) -> Drill:
     """One drill. Raises StartError, also where it can't be done to its end."""
     async with command_database(settings) as database_url, open_footage(settings, database_url) as footage:
         if camera_id is not None:
@@ -33,6 +36,7 @@ async def run(settings: Settings, samples: int, camera_id: uuid.UUID | None, sin
                 COMMAND_LINE,
                 is_demuxing=can_demux(),
                 random=SystemRandom(),
+                limit=asyncio.timeout(timedelta(minutes=minutes).total_seconds()),
             )
         except (StoreUnavailableError, DrillPostponedError) as error:
             raise StartError(f"{error}; the drill was not done, and nothing of it was published") from error

@@ -12,18 +12,27 @@ MEMORY_BYTES = 1 << 30
 """Of address space; a third of it is what loading the libraries takes."""
 CPU_SECONDS = 60
 """An hour of a very good camera takes less than two."""
+_SECONDS_TO_END = 5
+UNAVAILABLE = 3
+"""What it ends with where it can't read any file."""
 
 
 def main() -> None:
     """Count the packets of the first video stream and say so, or say why not."""
-    for kind, limit in (
-        (resource.RLIMIT_AS, MEMORY_BYTES),
-        (resource.RLIMIT_CPU, CPU_SECONDS),
+    try:
+        # Before the file has a say, and outside of what is counted as its fault.
+        import av  # noqa: F401
+    except (ImportError, OSError, MemoryError):
+        sys.exit(UNAVAILABLE)
+    for kind, limit, most in (
+        (resource.RLIMIT_AS, MEMORY_BYTES, MEMORY_BYTES),
+        # By a signal of its own (SIGXCPU): SIGKILL is what a machine without memory sends to whomever it picks.
+        (resource.RLIMIT_CPU, CPU_SECONDS, CPU_SECONDS + _SECONDS_TO_END),
         # No file, no core dump.
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0, 0),
+        (resource.RLIMIT_CORE, 0, 0),
     ):
-        resource.setrlimit(kind, (limit, limit))
+        resource.setrlimit(kind, (limit, most))
     answer: dict[str, object]
     try:
         answer = {"packets": _packets()}

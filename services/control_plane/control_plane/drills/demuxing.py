@@ -3,10 +3,13 @@
 import asyncio
 import importlib.util
 import re
+import signal
 import sys
 from typing import BinaryIO
 
 from pydantic import BaseModel, ValidationError
+
+from control_plane.drills.demuxer import UNAVAILABLE
 
 ADVICE = "install camfleet-control-plane[drill], or PyAV beside it"
 _SECONDS = 120.0
@@ -20,7 +23,7 @@ class UndemuxableError(Exception):
 
 
 class DemuxerUnavailableError(Exception):
-    """The child could not be started: that says nothing of the file."""
+    """The child could not do its work here, or not just now: that says nothing of the file."""
 
 
 class _Answer(BaseModel):
@@ -56,7 +59,10 @@ async def packets_in(file: BinaryIO, *, seconds: float = _SECONDS) -> int:
             said = await _read(child)
             code = await child.wait()
     except TimeoutError:
-        raise UndemuxableError(f"was not read to its end within {seconds:.0f} s") from None
+        # A file that keeps its reader busy is met by the limit of processor time, which is half as long.
+        raise DemuxerUnavailableError(
+            f"the process that demuxes took longer than {seconds:.0f} s: this machine has too much to do"
+        ) from None
     finally:
         if child.returncode is None:
             child.kill()
@@ -75,6 +81,10 @@ async def _read(child: asyncio.subprocess.Process) -> bytes:
 
 
 def _packets(said: bytes, code: int) -> int:
+    if code == UNAVAILABLE:
+        raise DemuxerUnavailableError(f"the process that demuxes can't load PyAV: {ADVICE}")
+    if code == -signal.SIGKILL:
+        raise DemuxerUnavailableError("the process that demuxes was killed: is there too little memory?")
     if code:
         how = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
         raise UndemuxableError(f"its reader {how}: broken, or made to break it")

@@ -9,15 +9,16 @@ from enum import StrEnum
 from random import Random
 from typing import Any, BinaryIO
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from uuid_utils.compat import uuid7
 
+from control_plane.custody.rows import CameraRows
 from control_plane.drills.demuxing import DemuxerUnavailableError, UndemuxableError, packets_in
 from control_plane.drills.fetching import Fetched, TargetFullError, fetch
 from control_plane.drills.sampling import Wanted, drawn
 from control_plane.events import Actor, record_event
-from control_plane.models import Drill, Segment, SegmentState
+from control_plane.models import Drill, SegmentState
 from control_plane.stores import Store, StoreUnavailableError
 
 # Of one sample: an hour of a very good camera over 30 Mbit/s.
@@ -70,23 +71,34 @@ async def drill(
     *,
     is_demuxing: bool,
     random: Random,
+    limit: asyncio.Timeout,
 ) -> Drill:
     """Do one and write it down, unless there was nothing to draw; the row.
 
-    Raise StoreUnavailableError or DrillPostponedError, with nothing written, if it could not be done to its end.
+    What has not been looked at when `limit` is over is left out, as if it had not been drawn. Raise
+    StoreUnavailableError or DrillPostponedError, with nothing written, if it could not be done, or not even one sample.
     """
     began = datetime.now(UTC)
     async with sessions() as session:
-        samples = await drawn(session, replace(wanted, store_url=store.url), random)
+        samples = list(await drawn(session, replace(wanted, store_url=store.url), random))
+    # Whichever are left out: by chance, not by age.
+    random.shuffle(samples)
     failures: list[Failure] = []
     sampled, size_bytes = 0, 0
-    for segment in samples:
-        failure = await _failure(store, segment, is_demuxing=is_demuxing)
-        if failure is not None and not await _is_still_stored(sessions, segment):
-            continue  # retention was faster
-        sampled, size_bytes = sampled + 1, size_bytes + segment.size_bytes
-        if failure is not None:
-            failures.append(failure)
+    try:
+        async with limit:
+            for segment in samples:
+                failure = await _failure(store, segment, is_demuxing=is_demuxing)
+                if failure is not None and not await _is_still_stored(sessions, segment):
+                    continue  # retention was faster
+                sampled, size_bytes = sampled + 1, size_bytes + segment.size_bytes
+                if failure is not None:
+                    failures.append(failure)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        if not sampled:
+            raise DrillPostponedError(f"{store.url} is slow: there was no time for even one sample") from None
     done = Drill(
         id=uuid7(),
         began_at=began,
@@ -155,11 +167,8 @@ def _difference(fetched: Fetched | None, segment: Row[Any]) -> tuple[Fault, str]
 
 
 async def _is_still_stored(sessions: async_sessionmaker[AsyncSession], segment: Row[Any]) -> bool:
-    query = select(Segment.state).where(
-        Segment.camera_id == segment.camera_id, Segment.started_at == segment.started_at, Segment.id == segment.id
-    )
-    async with sessions() as session:
-        return await session.scalar(query) == SegmentState.STORED
+    now = await CameraRows(sessions, segment.camera_id).again(segment)
+    return now is not None and now.state is SegmentState.STORED
 
 
 def _tell(session: AsyncSession, drill_id: uuid.UUID, failure: Failure, actor: Actor) -> None:

@@ -1,5 +1,6 @@
 """Restore drills as background work: one a day, however often this is asked."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from random import SystemRandom
 
@@ -18,6 +19,8 @@ log = structlog.get_logger()
 
 # Less than a day, so that an hourly tick keeps to the hour of the day.
 _DUE_AFTER = timedelta(hours=23, minutes=30)
+# Less than the job's own limit, at which nothing would be published.
+_LONGEST = timedelta(minutes=20)
 
 
 async def drill_daily(_queue: App, services: Services) -> None:
@@ -40,9 +43,10 @@ async def drill_daily(_queue: App, services: Services) -> None:
             BACKGROUND,
             is_demuxing=is_demuxing,
             random=SystemRandom(),
+            limit=asyncio.timeout(_LONGEST.total_seconds()),
         )
     except (StoreUnavailableError, DrillPostponedError) as error:
         log.warning("drill_postponed", reason=str(error))
         return
     told = log.error if done.failures else log.info
-    told("drill_done", sampled=done.sampled, restorable=done.restorable, demuxed=done.is_demuxed)
+    told("drill_done", asked=samples, sampled=done.sampled, restorable=done.restorable, demuxed=done.is_demuxed)
