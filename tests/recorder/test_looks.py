@@ -155,6 +155,19 @@ async def test_a_look_says_what_is_wrong_in_the_recorders_own_words(spool: Spool
             await looks.at(yard.id, counts_frames=False)
 
 
+async def test_a_camera_that_is_about_to_be_recorded_is_not_connected_to_twice(spool: Spool) -> None:
+    async with CameraSimulator([GUARDED], port=0) as simulator:
+        yard = camera(simulator.url("yard"))
+        cameras = Cameras(spool, capturing=QUICK)
+        cameras.apply(config(always(yard)))
+        looks = Looks(cameras, QUICK, SystemClock())
+        async with running(cameras):
+            await until(lambda: cameras.source(yard.id)[1])
+            seen = await looks.at(yard.id, counts_frames=False)
+            assert seen.seconds_to_keyframe is None
+            assert simulator.camera("yard").next_session_number() == 2, "there was one session before this question"
+
+
 async def test_a_recorded_camera_that_stands_still_in_the_middle_of_a_look_ends_it(spool: Spool) -> None:
     async with CameraSimulator([CameraSpec(name="yard")], port=0) as simulator:
         yard = camera(simulator.url("yard"))
@@ -164,7 +177,7 @@ async def test_a_recorded_camera_that_stands_still_in_the_middle_of_a_look_ends_
         async with running(cameras):
             await until(lambda: cameras.states()[0].condition is CameraCondition.RECORDING)
             simulator.camera("yard").stall()
-            with pytest.raises(CameraError, match=r"The connection was lost meanwhile|The camera has sent nothing for"):
+            with pytest.raises(CameraError, match="The camera has sent nothing for"):
                 await looked_until_it_fails(looks, yard.id)
 
 

@@ -119,11 +119,12 @@ class Capture:
             return self._take.buffered_since(moment) if self._take is not None else None
 
     def show(self, lookout: Lookout) -> bool:
-        """Let it see what comes from now on; False if nothing is connected."""
+        """Let it see what comes from now on, or once it is connected; False where that isn't about to be."""
         with self._lock:
-            if self._take is None:
+            if self._take is not None:
+                lookout.begin(self._take.tracks)
+            elif self._condition is not CameraCondition.CONNECTING or self._stopping.is_set():
                 return False
-            lookout.begin(self._take.tracks)
             self._lookouts.append(lookout)
             return True
 
@@ -149,6 +150,7 @@ class Capture:
                     log.exception("camera_thread_failed", **self._whom())
                     self._wake.wait(LAST_RETRY_SECONDS)
         finally:
+            self._disappoint(StreamEnded("The recorder has stopped reading the camera."))
             self.gone.set()
 
     def _run(self) -> None:
@@ -218,6 +220,8 @@ class Capture:
                 if self._stopping.is_set():
                     return
                 self._take, self._stream = take, stream
+                for lookout in self._lookouts:
+                    lookout.begin(take.tracks)
             if isinstance(stream, PlainStream):
                 self._journal.losses.connected(lambda: stream.damaged)
             try:
@@ -226,9 +230,6 @@ class Capture:
                 with self._lock:
                     take.end(self.plan)
                     self._take = self._stream = None
-                    lost, self._lookouts = self._lookouts, []
-                for lookout in lost:
-                    lookout.lost(StreamEnded("The connection was lost meanwhile."))
                 self._journal.losses.disconnected()
 
     def _is_playing(self) -> None:
@@ -275,6 +276,14 @@ class Capture:
                 "camera_failed", **self._whom(), kind=type(error).__name__, reason=str(error), advice=error.advice
             )
         self._become(error.condition, str(error))
+        self._disappoint(error)
+
+    def _disappoint(self, error: CameraError) -> None:
+        """Whoever looks won't see anything, for this reason."""
+        with self._lock:
+            lookouts, self._lookouts = self._lookouts, []
+        for lookout in lookouts:
+            lookout.lost(error)
 
     def _begin_due_run(self) -> None:
         """A recording that is due exists, and fails visibly, also when the camera gives nothing."""
