@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from control_plane.errors import Conflict, FieldProblem, Invalid, RefusedError, Unavailable
+from control_plane.errors import Conflict, FieldProblem, Invalid, RefusedError, TooMany, Unavailable
 
 log = structlog.get_logger()
 
@@ -93,7 +93,7 @@ def _answer(error: RefusedError) -> Response:
     match error:
         case Invalid():
             return error_response(error.status, [_as_fastapi_writes_it(problem) for problem in error.problems])
-        case Unavailable():
+        case Unavailable() | TooMany():
             return error_response(error.status, error.detail, {"Retry-After": str(error.retry_after_seconds)})
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None  # noqa: PLR2004 - the status has no other name
     return error_response(error.status, error.detail, headers)

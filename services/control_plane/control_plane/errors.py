@@ -69,6 +69,16 @@ class Invalid(RefusedError):
         return cls(first.field, first.message, *others)
 
 
+class TooMany(RefusedError):
+    """Too often: whoever guesses has to wait."""
+
+    status = 429
+
+    def __init__(self, detail: str, *, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class Unavailable(RefusedError):
     """Not now: the database or the store can't be reached."""
 

@@ -10,7 +10,7 @@ import structlog
 
 # Tokens and keys as `security.tokens` makes them, credentials in URLs, and what stands in an Authorization header.
 _SECRETS = (
-    (re.compile(r"\bcf[rk]_[A-Za-z0-9_-]{6,}"), "[token]"),
+    (re.compile(r"\bcf[rkaf]_[A-Za-z0-9_-]{6,}"), "[token]"),
     (re.compile(r"(?<=://)[^/\s'\"]*(?=@)"), "[credentials]"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=._-]{8,}"), r"\1 [token]"),
 )

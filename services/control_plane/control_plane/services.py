@@ -1,12 +1,13 @@
 """What the parts of the control plane share: put together in `main`, read from `app.state.services`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from control_plane.local_client.config_changes import ConfigChanges
+from control_plane.security.login_throttle import LoginThrottle
 from control_plane.security.secrets import SecretBox
 from control_plane.settings import Settings
 from control_plane.stores import Store
@@ -22,6 +23,7 @@ class Services:
     secrets: SecretBox
     store: Store
     config_changes: ConfigChanges
+    logins: LoginThrottle = field(default_factory=LoginThrottle)
 
 
 def _services(request: Request) -> Services:

@@ -32,6 +32,8 @@ class Operation:
     needs: Role
     body: Callable[[dict[str, Any]], object] | None = None
     status: int = 200
+    everywhere: bool = False
+    """Belongs to no site: who is limited to some may not."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -91,10 +93,18 @@ OPERATIONS = [
     Operation("DELETE", "clients/{empty_client}/", ADMIN, status=204),
     Operation("POST", "clients/{client}/rotate-token/", ADMIN),
     Operation("POST", "clients/{client}/revoke-tokens/", ADMIN),
-    Operation("POST", "sites/", ADMIN, lambda a: {"name": "New"}, 201),
+    Operation("POST", "sites/", ADMIN, lambda a: {"name": "New"}, 201, everywhere=True),
     Operation("PATCH", "sites/{site}/", ADMIN, lambda a: {"name": "Other"}),
     Operation("DELETE", "sites/{empty_site}/", ADMIN, status=204),
+    Operation("GET", "me/", VIEWER),
+    Operation("POST", "login/logout/", VIEWER, status=409),  # a key has no login
+    Operation("POST", "login/revoke-all/", VIEWER, status=409),
+    Operation("GET", "api-keys/", ADMIN, everywhere=True),
+    Operation("POST", "api-keys/", ADMIN, lambda a: {"name": "another"}, 201, everywhere=True),
+    Operation("GET", "api-keys/{api_key}/", ADMIN, everywhere=True),
+    Operation("POST", "api-keys/{api_key}/revoke/", ADMIN, everywhere=True),
 ]
+WITHOUT_A_KEY = {"GET /health", "POST /login/", "POST /login/refresh/"}
 
 
 @pytest.fixture
@@ -118,6 +128,7 @@ async def ids(admin: Script, services: Services) -> dict[str, Any]:
         session.add(ClientContact(client_id=uuid.UUID(client["id"]), last_contact_at=datetime.now(UTC)))
     command = await admin.ask(f"cameras/{camera['id']}/test/")
     given = {"recording": str(recording.id), "drill": str(await a_drill(services))}
+    given["api_key"] = (await admin.create("api-keys/", {"name": "to be revoked"}))["id"]
     return {name: thing["id"] for name, thing in (made | {"fetch": fetch, "command": command}).items()} | given
 
 
@@ -142,8 +153,9 @@ async def a_drill(services: Services) -> uuid.UUID:
 
 def test_the_table_has_every_operation_of_the_document(services: Services) -> None:
     paths = create_app(services).openapi()["paths"]
-    documented = {f"{method.upper()} {path}" for path, item in paths.items() for method in item if path != "/health"}
+    documented = {f"{method.upper()} {path}" for path, item in paths.items() for method in item} - WITHOUT_A_KEY
     named = {"site": "site_id", "camera": "camera_id", "client": "client_id", "schedule": "schedule_id"}
+    named["api_key"] = "key_id"
     tested = {
         str(operation)
         .replace(" ", " /", 1)
@@ -199,7 +211,8 @@ async def _a_recorders_token(services: Services) -> str:
 async def test_nobody_gets_401_before_anything_is_read(operation: Operation, http: httpx.AsyncClient) -> None:
     # An id that is none and a body that is no JSON would be 422.
     path = operation.path.format_map(
-        dict.fromkeys(("site", "client", "camera", "schedule", "recording", "fetch", "command", "drill"), "none")
+        dict.fromkeys(("site", "client", "camera", "schedule", "recording"), "none")
+        | dict.fromkeys(("fetch", "command", "drill", "api_key"), "none")
         | dict.fromkeys(("empty_site", "empty_client", "empty_camera"), "none")
     )
     for headers in (

@@ -9,19 +9,21 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from control_plane import docs_pages
 from control_plane.answers import install_error_handlers
 from control_plane.cctv import (
+    api_keys,
     cameras,
     clients,
     commands,
     coverage,
     drills,
     fetches,
+    login,
     recordings,
     schedule_previews,
     schedules,
     sites,
 )
 from control_plane.cctv.callers import bearer
-from control_plane.cctv.refusals import EVERYWHERE
+from control_plane.cctv.refusals import EVERYWHERE, OPEN
 from control_plane.services import Services
 
 VERSION = "4.0.0"
@@ -29,7 +31,8 @@ VERSION = "4.0.0"
 _DESCRIPTION = """
 Sites, local recording clients, cameras, schedules and recordings, for curl and scripts.
 
-Every call but `health` needs `Authorization: Bearer KEY`; `control-plane create-api-key NAME --role admin` makes a key.
+Every call but `health` and `login` needs `Authorization: Bearer KEY`. `control-plane create-api-key NAME --role admin`
+makes a key, and so does `POST api-keys/`. People may call with the access token from `POST login/` instead.
 A viewer's key reads. An operator's key also creates, changes and deletes cameras and schedules, changes clients,
 holds and releases recordings, fetches footage, and asks recorders
 for tests, pictures and manual recordings. An admin's key does everything.
@@ -81,7 +84,9 @@ def create_app(services: Services) -> FastAPI:
     install_error_handlers(app)
     app.add_middleware(TrailingSlash)
     app.include_router(_open)
+    app.include_router(login.entrance, responses=OPEN)
     features = (
+        login,
         sites,
         clients,
         cameras,
@@ -92,6 +97,7 @@ def create_app(services: Services) -> FastAPI:
         fetches,
         commands,
         drills,
+        api_keys,
     )
     for feature in features:
         app.include_router(feature.router, dependencies=[Depends(bearer)], responses=EVERYWHERE)

@@ -26,17 +26,21 @@ from control_plane.errors import Forbidden, NotJson, Unauthorized
 from control_plane.events import Actor
 from control_plane.models import Role
 from control_plane.security.api_keys import recognize_api_key
+from control_plane.security.logins import recognize_access_token
 from control_plane.security.principals import Principal
 from control_plane.security.scopes import allows, wanted
+from control_plane.security.tokens import ACCESS_PREFIX
 from control_plane.services import Services
 
 _LONGEST_KEY = 200
 _READING = {"GET", "HEAD"}
+_UNKNOWN = "This API key is unknown, expired or revoked."
 
 bearer = HTTPBearer(
     auto_error=False,
     scheme_name="API key",
-    description="A key made by `control-plane create-api-key NAME --role ROLE`.",
+    description="A key made by `POST api-keys/` or by `control-plane create-api-key NAME --role ROLE`; "
+    "or an operator's access token, from `POST login/`.",
 )
 """For the document only: the key itself is checked before anything else of the request is read."""
 
@@ -55,32 +59,49 @@ class KeyRoute(APIRoute):
             request.state.caller = caller = await _caller(request)
             if not allows(caller.scopes, feature, writing=is_writing):
                 raise Forbidden(f"This key lacks the scope {wanted(feature, writing=is_writing)}.")
-            if wants_body and not _is_json(request.headers.get("content-type", "")):
-                raise NotJson("Send the body as JSON, with the header Content-Type: application/json.")
+            if wants_body:
+                check_json(request)
             return await handle(request)
 
         return handle_known
 
 
-def _is_json(content_type: str) -> bool:
-    media_type = content_type.partition(";")[0].strip().lower()
-    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
+def check_json(request: Request) -> None:
+    """Raise NotJson for a body that does not say that it is JSON."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_json = media_type == "application/json"
+    if not is_json and not (media_type.startswith("application/") and media_type.endswith("+json")):
+        raise NotJson("Send the body as JSON, with the header Content-Type: application/json.")
 
 
 async def _caller(request: Request) -> Principal:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     key = key.strip()
     if scheme.lower() != "bearer" or not key:
-        raise Unauthorized("An API key is needed: Authorization: Bearer KEY.")
+        raise Unauthorized("An API key is needed, or an access token from login/: Authorization: Bearer KEY.")
     services = cast("Services", request.app.state.services)
-    known = None
-    if len(key) <= _LONGEST_KEY:
-        async with services.sessions.begin() as session:
-            known = await recognize_api_key(session, key, now=datetime.now(UTC))
-    if known is None:
-        raise Unauthorized("This API key is unknown, expired or revoked.")
     address = request.client.host if request.client else None
+    request.state.login_id = None
+    if len(key) > _LONGEST_KEY:
+        raise Unauthorized(_UNKNOWN)
+    if key.startswith(ACCESS_PREFIX):
+        return await _operator(services, request, key, address)
+    async with services.sessions.begin() as session:
+        known = await recognize_api_key(session, key, now=datetime.now(UTC))
+    if known is None:
+        raise Unauthorized(_UNKNOWN)
     return Principal(Actor(f"api_key:{known.name}", address), known.role, known.site_ids, known.scopes)
+
+
+async def _operator(services: Services, request: Request, token: str, address: str | None) -> Principal:
+    async with services.sessions() as session:
+        login = await recognize_access_token(session, token, now=datetime.now(UTC))
+    if login is None:
+        raise Unauthorized("This access token is unknown, expired or revoked: refresh it, or log in again.")
+    request.state.login_id = login.id
+    operator = login.operator
+    site_ids = None if operator.site_ids is None else frozenset(operator.site_ids)
+    return Principal(Actor(f"operator:{operator.username}", address), operator.role, site_ids)
 
 
 def _with(role: Role) -> Callable[[Request], Principal]:

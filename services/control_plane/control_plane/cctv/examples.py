@@ -30,6 +30,17 @@ NEW_FETCH = _examples(
 )
 
 MANUAL = _examples(a_quarter_of_an_hour={"minutes": 15})
+CREDENTIALS = _examples(maria={"username": "maria", "password": "her password"})
+REFRESH = _examples(a_refresh_token={"refresh_token": "cff_Wc1y..."})
+NEW_API_KEY = _examples(
+    a_report={"name": "nightly report", "role": "viewer", "expires_at": "2027-03-01T00:00:00Z"},
+    a_video_wall={
+        "name": "video wall",
+        "role": "viewer",
+        "site_ids": [_SITE],
+        "scopes": ["cameras:read", "recordings:read"],
+    },
+)
 
 NEW_CAMERA = _examples(
     by_its_parts={

@@ -22,7 +22,9 @@ def _refusal(status: int, description: str, example: str) -> Responses:
 
 MALFORMED = _refusal(400, "The body is not readable at all.", "There was an error parsing the body")
 UNAUTHORIZED = _refusal(
-    401, "No key, or one that is unknown, expired or revoked.", "This API key is unknown, expired or revoked."
+    401,
+    "No key or access token, or one that is unknown, expired or revoked.",
+    "This API key is unknown, expired or revoked.",
 )
 FORBIDDEN = _refusal(
     403,
@@ -48,4 +50,16 @@ NOT_JSON = _refusal(
 )
 UNAVAILABLE = _refusal(503, "The database can't be reached: try again.", "The database can't be reached.")
 
-EVERYWHERE = MALFORMED | UNAUTHORIZED | FORBIDDEN | TOO_LARGE | UNAVAILABLE
+WRONG_LOGIN = _refusal(
+    401, "Unknown name, wrong password, or an operator who is not active.", "Unknown user name or wrong password."
+)
+WRONG_REFRESH = _refusal(
+    401,
+    "A refresh token that is not good, or not any more.",
+    "This refresh token is unknown, used, expired or revoked: log in again.",
+)
+TOO_MANY = _refusal(429, "Too many failed logins from there.", "Too many failed logins: wait.")
+
+OPEN = MALFORMED | TOO_LARGE | UNAVAILABLE
+"""Of operations that need no key."""
+EVERYWHERE = OPEN | UNAUTHORIZED | FORBIDDEN

@@ -62,7 +62,6 @@ class Console(Admin):
 
     def __init__(self, app: Starlette, services: Services) -> None:
         self.services = services
-        self.throttle = login.LoginThrottle()
         settings = services.settings
         super().__init__(
             app,

@@ -7,13 +7,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from control_plane.console.sessions import address_of, safe_next, sign_in
-from control_plane.console.throttle import WINDOW, LoginThrottle
+from control_plane.security.login_throttle import WINDOW
 from control_plane.security.operators import recognize_operator
 
 if TYPE_CHECKING:
     from control_plane.console.admin import Console
-
-__all__ = ["LoginThrottle", "ask_again", "login"]
 
 _WRONG = "Unknown user name or wrong password."
 _WHY = {
@@ -32,14 +30,15 @@ async def login(console: "Console", request: Request) -> Response:
         return await _page(console, request, wanted, note=_WHY.get(request.query_params.get("why", ""), ""))
     username, password = str(form.get("username", "")), str(form.get("password", ""))
     address = address_of(request)
-    async with console.throttle.turn(address):
+    throttle = console.services.logins
+    async with throttle.turn(address):
         async with console.services.sessions() as session:
-            shut = await console.throttle.is_shut(session, username, address, datetime.now(UTC))
+            shut = await throttle.is_shut(session, username, address, datetime.now(UTC))
         if shut:
             return await _page(console, request, wanted, username, _SHUT, status=429)
         async with console.services.sessions.begin() as session:
             operator = await recognize_operator(session, username, password, now=datetime.now(UTC))
-            console.throttle.record(session, username, address, success=operator is not None)
+            throttle.record(session, username, address, success=operator is not None)
     if operator is None:
         return await _page(console, request, wanted, username, _WRONG, status=401)
     sign_in(request, operator)

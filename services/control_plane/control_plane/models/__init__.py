@@ -10,6 +10,7 @@ from control_plane.models.events import Event
 from control_plane.models.fleet import Camera, Client, ClientCamera, ClientContact, Schedule, Site
 from control_plane.models.footage import ChainHead, Gap, Recording, Segment, SegmentState, UploadSession
 from control_plane.models.liveness import BacklogMark, DueWindow, Listener, OpenTrouble
+from control_plane.models.logins import Login, LoginEnd, LoginToken, LoginTokenKind
 from control_plane.models.uploading import Fetch, FetchEnd
 
 __all__ = [
@@ -31,6 +32,10 @@ __all__ = [
     "FetchEnd",
     "Gap",
     "Listener",
+    "Login",
+    "LoginEnd",
+    "LoginToken",
+    "LoginTokenKind",
     "OpenTrouble",
     "Operator",
     "Recording",

@@ -43,6 +43,21 @@ async def create_api_key(
     scopes: Collection[str] | None = None,
 ) -> NewToken:
     """Make a key, which is known only now. Raises Invalid, or Conflict when the name is taken."""
+    _, token = await make_api_key(session, name, role, expires_at, actor=actor, site_ids=site_ids, scopes=scopes)
+    return token
+
+
+async def make_api_key(
+    session: AsyncSession,
+    name: str,
+    role: Role,
+    expires_at: datetime | None = None,
+    *,
+    actor: Actor,
+    site_ids: Collection[uuid.UUID] | None = None,
+    scopes: Collection[str] | None = None,
+) -> tuple[ApiKey, NewToken]:
+    """As `create_api_key`, with the row."""
     name = name.strip()
     if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
         raise Invalid("name", f"must be one line of 1 to {_LONGEST_NAME} characters")
@@ -58,7 +73,15 @@ async def create_api_key(
         raise Conflict(f"There is a key named {name!r} already: names tell in the history who did what.") from None
     detail = {"name": name, "role": role, "prefix": token.prefix, "expires_at": expires_at, **limits}
     record_event(session, "api_key", key.id, "api_key.created", actor, detail)
-    return token
+    return key, token
+
+
+async def find_api_key(session: AsyncSession, key_id: uuid.UUID, *, for_change: bool = False) -> ApiKey:
+    """The key; locked until the end of the transaction when it is to be changed. Raises NotFound."""
+    key = await session.get(ApiKey, key_id, with_for_update=for_change or None)
+    if key is None:
+        raise NotFound(f"There is no key {key_id}.")
+    return key
 
 
 async def revoke_api_key(session: AsyncSession, name: str, *, now: datetime, actor: Actor) -> None:
@@ -66,9 +89,14 @@ async def revoke_api_key(session: AsyncSession, name: str, *, now: datetime, act
     key = (await session.scalars(select(ApiKey).where(ApiKey.name == name).with_for_update())).one_or_none()
     if key is None:
         raise NotFound(f"There is no key named {name!r}.")
+    revoke(session, key, now=now, actor=actor)
+
+
+def revoke(session: AsyncSession, key: ApiKey, *, now: datetime, actor: Actor) -> None:
+    """Refuse the key, which must be locked, from now on; nothing happens when it is revoked already."""
     if key.revoked_at is None:
         key.revoked_at = now
-        record_event(session, "api_key", key.id, "api_key.revoked", actor, {"name": name})
+        record_event(session, "api_key", key.id, "api_key.revoked", actor, {"name": key.name})
 
 
 async def recognize_api_key(session: AsyncSession, text: str, *, now: datetime) -> KnownKey | None:

@@ -64,6 +64,12 @@ async def change_password(session: AsyncSession, operator: Operator, password: s
     record_event(session, "operator", operator.id, "operator.password_changed", actor)
 
 
+def end_sessions(session: AsyncSession, operator: Operator, *, actor: Actor) -> None:
+    """End every session at the console and every login over the API; `operator` must be locked."""
+    operator.session_epoch += 1
+    record_event(session, "operator", operator.id, "operator.sessions_ended", actor, {"username": operator.username})
+
+
 async def change_operator(
     session: AsyncSession,
     operator: Operator,
@@ -101,6 +107,8 @@ async def delete_operator(session: AsyncSession, operator: Operator, *, actor: A
 
 
 async def _check_another_admin(session: AsyncSession, operator: Operator) -> None:
+    if operator.role is not Role.ADMIN or not operator.is_active or operator.site_ids is not None:
+        return
     # Locked, or two admins could lock each other out in the same moment.
     admins = await session.scalars(
         select(Operator.id)

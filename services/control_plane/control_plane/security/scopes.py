@@ -37,9 +37,13 @@ def _known(scope: str) -> str:
 Scope = Annotated[str, Field(max_length=64, examples=["recordings:read"]), AfterValidator(_known)]
 
 
+OWN = "login"
+"""What belongs to the caller alone, as to ask who one is: no scope is needed."""
+
+
 def allows(scopes: Collection[str] | None, feature: str, *, writing: bool) -> bool:
     """Whether a key with these scopes may be used for that; without any it may."""
-    if scopes is None:
+    if scopes is None or feature == OWN:
         return True
     accesses = (_WRITE,) if writing else (_READ, _WRITE)
     return any(f"{name}:{access}" in scopes for name in (feature, _ALL) for access in accesses)

@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass, field
 
 PREFIX_LENGTH = 10
+ACCESS_PREFIX = "cfa_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,16 @@ def new_client_token() -> NewToken:
 def new_api_key() -> NewToken:
     """A script's key."""
     return NewToken(f"cfk_{secrets.token_urlsafe(32)}")
+
+
+def new_access_token() -> NewToken:
+    """What an operator who logged in over the API calls with."""
+    return NewToken(f"{ACCESS_PREFIX}{secrets.token_urlsafe(32)}")
+
+
+def new_refresh_token() -> NewToken:
+    """What that operator gets the next access token for."""
+    return NewToken(f"cff_{secrets.token_urlsafe(32)}")
 
 
 def token_sha256(text: str) -> bytes:
