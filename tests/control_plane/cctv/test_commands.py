@@ -76,7 +76,7 @@ async def test_whoever_waits_gets_the_answer_when_it_comes(admin: Script, operat
     camera = await admin.camera(site)
     await a_recorder(services, admin, site, camera)
     asked = await operator.ask(f"cameras/{camera['id']}/stop/")
-    waits = asyncio.create_task(operator.get(f"commands/{asked['id']}/", wait=30))
+    waits = asyncio.create_task(operator.get(f"commands/{asked['id']}/", wait=20))
     async with asyncio.timeout(60):
         while not services.config_changes.waiting:  # noqa: ASYNC110 - a count, no event
             await asyncio.sleep(0.005)
@@ -84,7 +84,7 @@ async def test_whoever_waits_gets_the_answer_when_it_comes(admin: Script, operat
         services.config_changes.changed(uuid.UUID(asked["client_id"]))
         told = await waits
     assert (told["state"], told["detail"]) == ("failed", "Nothing is recorded of this camera now.")
-    for wait in (-1, 31, "soon"):
+    for wait in (-1, 21, "soon"):
         await operator.refused(422, "GET", f"commands/{asked['id']}/", params={"wait": wait})
 
 
@@ -96,7 +96,7 @@ async def test_a_wait_ends_where_nobody_answers(admin: Script, operator: Script,
     assert (await operator.get(f"commands/{asked['id']}/", wait=0.2))["state"] == "asked"
     async with services.sessions.begin() as session:
         await session.execute(text("UPDATE commands SET expires_at = now()"))
-    assert (await operator.get(f"commands/{asked['id']}/", wait=30))["state"] == "expired"
+    assert (await operator.get(f"commands/{asked['id']}/", wait=20))["state"] == "expired"
 
 
 async def test_a_picture_is_seen_by_who_may_and_kept_by_nobody(

@@ -9,17 +9,21 @@ from typing import Any
 import httpx
 import pytest
 
-from camfleet_contract.commands import CommandKind
+from camfleet_contract.commands import CommandKind, CommandState
 from control_plane.commands.asking import MOST_OPEN, ask_of_camera, ask_to_restart
+from control_plane.commands.following import LONGEST_WAIT_SECONDS, follow
 from control_plane.commands.forgetting import KEPT, settle
 from control_plane.commands.results import IMAGES_KEPT
-from control_plane.commands.states import ANSWERED_WITHIN, LIFETIME
+from control_plane.commands.states import ANSWERED_WITHIN, LIFETIME, state_of
 from control_plane.errors import Conflict, NotFound
 from control_plane.jobs.commands import settle_commands
 from control_plane.jobs.queue import create_queue
 from control_plane.models import Command, Role
 from control_plane.security.principals import Principal
+from control_plane.service import running_service
+from control_plane.settings import Settings
 from tests.control_plane.local_client.sites import API, OPERATOR, Place, Recorder
+from tests.control_plane.tasks import in_a_task
 
 BY = Principal(OPERATOR, Role.ADMIN)
 JPEG = base64.b64encode(b"\xff\xd8\xff\xe0 somebody in the yard \xff\xd9").decode()
@@ -93,6 +97,27 @@ async def test_a_command_reaches_the_recorder_that_waits_and_nobody_else(
         }
     ]
     assert await told(stranger) == []
+
+
+async def test_asked_on_one_replica_it_is_told_and_followed_on_another(
+    place: Place, camera_id: uuid.UUID, recorder: Recorder, settings: Settings
+) -> None:
+    async with in_a_task(running_service(settings)) as other, asyncio.timeout(120):
+        for service in (place.service, other):
+            await service.services.config_changes.until_listening()
+        etag = (await recorder.get("config")).headers["ETag"]
+        waits = asyncio.create_task(recorder.get("config", params={"wait": 60}, headers={"If-None-Match": etag}))
+        command = await ask(Place(other, place.site_id), camera_id)
+        assert [one["id"] for one in (await waits).json()["commands"]] == [str(command.id)]
+        for state in (CommandState.ACCEPTED, CommandState.DONE):
+            before = state_of(await follow(other.services, command.id, 0, seen_by=BY), datetime.now(UTC))
+            follows = asyncio.create_task(
+                follow(other.services, command.id, LONGEST_WAIT_SECONDS, seen_by=BY, while_it_is=before)
+            )
+            while not other.services.config_changes.waiting:  # noqa: ASYNC110 - a count, no event
+                await asyncio.sleep(0.005)
+            await tell(recorder, command, state)
+            assert state_of(await follows, datetime.now(UTC)) is state
 
 
 async def test_a_command_goes_from_asked_to_its_end_and_never_back(

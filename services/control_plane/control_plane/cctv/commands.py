@@ -46,7 +46,7 @@ class Manual(Message):
 async def test_camera(session: Session, caller: OperatorCaller, camera_id: UUID) -> CommandAnswer:
     """Let the camera's recorder open its stream as it would record it, until the first keyframe.
 
-    It answers within seconds: `GET commands/{id}/?wait=30`. 409 while no recorder could do it now. Asking twice asks
+    It answers within seconds: `GET commands/{id}/?wait=20`. 409 while no recorder could do it now. Asking twice asks
     once.
     """
     return await _ask(session, caller, camera_id, CommandKind.TEST_CAMERA)
@@ -54,7 +54,7 @@ async def test_camera(session: Session, caller: OperatorCaller, camera_id: UUID)
 
 @router.post("/cameras/{camera_id}/snapshot/", status_code=status.HTTP_202_ACCEPTED, responses=_ASKED)
 async def take_snapshot(session: Session, caller: OperatorCaller, camera_id: UUID) -> CommandAnswer:
-    """Ask for one picture, which is kept for an hour: `GET commands/{id}/?wait=30`, then `commands/{id}/image/`."""
+    """Ask for one picture, which is kept for an hour: `GET commands/{id}/?wait=20`, then `commands/{id}/image/`."""
     return await _ask(session, caller, camera_id, CommandKind.SNAPSHOT)
 
 

@@ -11,7 +11,7 @@ from control_plane.models import Command
 from control_plane.security.principals import Principal
 from control_plane.services import Services
 
-LONGEST_WAIT_SECONDS = 30
+LONGEST_WAIT_SECONDS = 20
 # A recorder's answer wakes whoever waits. That the time is over nobody tells, nor what came while the connection to
 # PostgreSQL was away.
 _LOOK_EVERY_SECONDS = 2.0
