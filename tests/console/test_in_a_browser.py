@@ -1,14 +1,16 @@
 """What an operator does in the console, in a real browser: sites, cameras, recorders, schedules."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
+from sqlalchemy import select
 
 from control_plane.events import COMMAND_LINE
-from control_plane.models import Role
+from control_plane.models import Camera, Event, Role
 from control_plane.security.operators import create_operator
 from control_plane.service import RunningService
 from tests.console.conftest import CAMERA_PASSWORD
@@ -128,11 +130,44 @@ async def test_from_an_empty_console_to_a_scheduled_camera(  # noqa: PLR0915 - o
     await expect(page.locator("td[data-column=when]")).to_have_text("Mon 22:00:00–06:00:00 (next day)")
     await console.picture("schedules")
 
-    for name in ("Recordings", "Sites", "Operators", "Events"):
+    for name in ("Recordings", "Sites", "Operators", "Events", "Audit"):
         await console.menu(name)
         await console.picture(name.lower())
     await console.open("/")
     await console.picture("overview")
+
+
+async def test_what_is_wrong_is_found_from_the_overview(console: ConsolePages, server: RunningService) -> None:
+    page = console.page
+    await make_site(console)
+    await make_camera(console)
+    await make_camera(console, "Gate", "192.0.2.8")
+    async with server.services.sessions.begin() as session:
+        for number, camera in enumerate(await session.scalars(select(Camera).order_by(Camera.name))):
+            began = datetime.now(UTC) - timedelta(hours=2)
+            detail = {"name": camera.name, "condition": "unreachable", "reason": "no route to host"}
+            ended = began + timedelta(minutes=7) if number else None
+            told = {"kind": "camera.down", "actor": "control-plane", "is_lasting": True, "ended_at": ended}
+            session.add(Event(subject_type="camera", subject_id=camera.id, occurred_at=began, detail=detail, **told))
+    await console.open("/")
+    await expect(page.locator("#going-on tr")).to_have_count(1)
+    await expect(page.locator("#going-on")).to_contain_text("unreachable: no route to host")
+    await console.picture("overview-troubled")
+    await page.get_by_role("link", name="1 open").click()
+    await console.heading("Events")
+    await expect(page.locator("td[data-column=about]")).to_have_text(["Gate"])
+    await page.get_by_label("State").select_option("Over")
+    await expect(page.locator("td[data-column=about]")).to_have_text(["Yard"])
+    await page.get_by_label("State").select_option("State: all")
+    await page.get_by_label("Kind").select_option("camera down")
+    await page.get_by_label("Site").select_option("Depot north")
+    await expect(page.locator("td[data-column=about]")).to_have_count(2)
+    await console.picture("events-filtered")
+    await page.get_by_role("link", name="Gate").click()
+    await console.heading("Gate")
+    await page.get_by_role("link", name="Events", exact=True).last.click()
+    await console.heading("Events")
+    await expect(page.locator("td[data-column=about]")).to_have_text(["Gate"])
 
 
 async def test_what_makes_no_sense_is_told_next_to_its_field(console: ConsolePages) -> None:

@@ -63,6 +63,7 @@ OPERATIONS = [
     Operation("POST", "clients/{client}/restart/", ADMIN, status=202),
     Operation("GET", "coverage/", VIEWER),
     Operation("GET", "drills/", VIEWER),
+    Operation("GET", "events/", VIEWER),
     Operation("GET", "drills/{drill}/", VIEWER),
     Operation("POST", "fetches/", OPERATOR, lambda a: interval(a["camera"]), 201),
     Operation("POST", "fetches/{fetch}/cancel/", OPERATOR),

@@ -15,6 +15,7 @@ from control_plane.cctv import (
     commands,
     coverage,
     drills,
+    events,
     fetches,
     login,
     recordings,
@@ -97,6 +98,7 @@ def create_app(services: Services) -> FastAPI:
         fetches,
         commands,
         drills,
+        events,
         api_keys,
     )
     for feature in features:

@@ -21,7 +21,7 @@ from starlette.status import HTTP_403_FORBIDDEN
 from wtforms import Form
 
 from control_plane.answers import refusal_for
-from control_plane.console import display, login
+from control_plane.console import display, happenings, login
 from control_plane.console.accounts import AccountPages
 from control_plane.console.commands import CommandActions
 from control_plane.console.dashboard import dashboard
@@ -91,6 +91,7 @@ class Console(Admin):
             recording_status=recording_status,
             drill_result=drill_result,
             clock_change=clock_change,
+            happenings=happenings,
         )
         self.admin.router.routes[:] = self._routes()
         self.admin.exception_handlers = {

@@ -12,6 +12,7 @@ from control_plane.console.views.operators import OperatorView
 from control_plane.console.views.recordings import RecordingView
 from control_plane.console.views.schedules import ScheduleView
 from control_plane.console.views.sites import SiteView
+from control_plane.console.views.troubles import TroubleView
 from control_plane.services import Services
 
 
@@ -23,6 +24,7 @@ def attach(app: FastAPI, services: Services) -> Console:
         CameraView,
         ScheduleView,
         RecordingView,
+        TroubleView,
         SiteView,
         CommandView,
         DrillView,

@@ -13,10 +13,11 @@ from camfleet_contract.recordings import RecordingStatus
 from control_plane.console.contacts import OPEN, ToldProblem, cameras_now, one_of, problems_of
 from control_plane.console.due import due_cameras
 from control_plane.console.gaps import Stretch, alarming
+from control_plane.console.happenings import going_on
 from control_plane.console.uploads import at_risk
 from control_plane.drills.published import last_drill
 from control_plane.fleet.contact import Contact, has_contact
-from control_plane.fleet.visibility import at_sites, of_cameras, of_model
+from control_plane.fleet.visibility import at_sites, of_cameras, of_events, of_model
 from control_plane.models import Camera, Client, ClientContact, Gap, Recording, Schedule, Site
 from control_plane.security.principals import Principal
 from control_plane.services import Services
@@ -34,6 +35,7 @@ async def dashboard(services: Services, seen_by: Principal) -> dict[str, Any]:
         return {
             "now": now,
             "recorders": await _recorders(session, now, seen_by),
+            "going_on": await going_on(session, of_events(seen_by)),
             "silent": await _silent(session, now, seen_by),
             "at_risk": await at_risk(session, now, seen_by),
             "troubled": await _troubled(session, now, seen_by),

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 
 from camfleet_contract.schedules import EARLIEST_YEAR, LATEST_YEAR
-from control_plane.fleet.visibility import exists_for
-from control_plane.models import Base
+from control_plane.fleet.visibility import at_sites, exists_for
+from control_plane.models import Base, Site
 from control_plane.security.principals import Principal
+
+_MOST_OFFERED = 200
 
 Condition = Callable[[str], Any]
 """A filter's value as a condition of the query."""
@@ -90,10 +92,7 @@ class ObjectFilter(Filter):
         self._find = find
 
     def check(self, value: str | None) -> None:
-        try:
-            uuid.UUID(value or str(uuid.UUID(int=0)))
-        except ValueError:
-            raise HTTPException(400, f"{self.title} has no value of that name.") from None
+        _check_id(self.title, value)
 
     async def shown(self, session: AsyncSession, value: str | None, seen_by: Principal) -> ShownFilter | None:
         if not value:
@@ -102,6 +101,24 @@ class ObjectFilter(Filter):
         if isinstance(found, Base) and not await exists_for(session, seen_by, found):
             found = None
         return ShownFilter(self.name, f"{self.title}: {found or 'deleted'}", value, {})
+
+
+class SiteFilter(Filter):
+    """One of the sites that exist for the operator, by its name."""
+
+    def __init__(self, column: Any) -> None:
+        super().__init__("site", "Site", lambda value: column == uuid.UUID(value))
+
+    def check(self, value: str | None) -> None:
+        _check_id(self.title, value)
+
+    async def shown(self, session: AsyncSession, value: str | None, seen_by: Principal) -> ShownFilter | None:
+        query = select(Site).where(at_sites(seen_by, Site.id)).order_by(Site.name)
+        offered = list(await session.scalars(query.limit(_MOST_OFFERED)))
+        if value and value not in {str(site.id) for site in offered}:
+            offered += await session.scalars(query.where(Site.id == uuid.UUID(value)))
+        sites = {str(site.id): site.name for site in offered}
+        return ShownFilter(self.name, self.title, value or "", sites) if sites else None
 
 
 class DayFilter(Filter):
@@ -125,3 +142,10 @@ class DayFilter(Filter):
         seen_by: Principal,  # noqa: ARG002 - Filter's
     ) -> ShownFilter | None:
         return ShownFilter(self.name, self.title, value or "", {}, is_day=True)
+
+
+def _check_id(title: str, value: str | None) -> None:
+    try:
+        uuid.UUID(value or str(uuid.UUID(int=0)))
+    except ValueError:
+        raise HTTPException(400, f"{title} has no value of that name.") from None

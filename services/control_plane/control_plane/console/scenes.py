@@ -13,7 +13,7 @@ from control_plane.models import Event
 from control_plane.recordings.scene_events import PREFIX
 
 SHOWN = 10
-_TITLES = {
+TITLES = {
     "covered": "covered or dark",
     "frozen": "picture stands still",
     "smart_codec": "smart codec switched on",
@@ -58,7 +58,7 @@ def _noticed(event: Event) -> Noticed:
     kind = event.kind.removeprefix(PREFIX)
     seen, usual = figures(event.detail.get("seen")), figures(event.detail.get("usual"))
     text = f"{seen}; usually {usual}" if seen and usual else seen
-    return Noticed(_TITLES.get(kind, display.words(kind)), event.occurred_at, _instant(event.detail.get("end")), text)
+    return Noticed(TITLES.get(kind, display.words(kind)), event.occurred_at, _instant(event.detail.get("end")), text)
 
 
 def _figure(name: str, value: Any) -> str:

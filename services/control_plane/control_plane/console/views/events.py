@@ -1,4 +1,4 @@
-"""Events in the console: who changed what, and when."""
+"""The audit in the console: who changed what, and when."""
 
 import uuid
 from typing import Any, ClassVar
@@ -25,10 +25,10 @@ async def _subject(_session: AsyncSession, id_: uuid.UUID) -> str:
 
 
 class EventView(KeysetView, model=Event):
-    """Events."""
+    """Every event: changes, and what lasts."""
 
-    name = "Event"
-    name_plural = "Events"
+    name = "Audit event"
+    name_plural = "Audit"
     icon = "ti ti-history"
     explanation = (
         "Every change made here, through the API or by a command, what the control plane deleted and missed by itself, "
