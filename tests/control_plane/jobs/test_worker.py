@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest_asyncio
 
+from control_plane.jobs.queue import create_queue
+from control_plane.jobs.rescue import give_back
 from control_plane.services import Services
 from tests.control_plane.jobs.working import looking, until, working
 
@@ -64,6 +66,19 @@ async def test_what_a_dead_worker_left_takes_the_place_of_what_waits_for_the_sam
     async with working(services):
         await until(queue, "SELECT 1 FROM procrastinate_jobs WHERE id = $1 AND status = 'succeeded'", left)
     assert await queue.fetchval("SELECT count(*) FROM procrastinate_jobs WHERE id = $1", waiting) == 0
+
+
+async def test_what_another_has_taken_over_meanwhile_is_left_to_it(
+    services: Services, queue: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    job = await queue.fetchval(DEAD, None)
+    begun = "SELECT status, attempts FROM procrastinate_jobs WHERE id = $1"
+    app = create_queue(services.engine.url)
+    async with app.open_async():
+        await give_back(app, job, 0)
+        assert tuple((await queue.fetch(begun, job))[0]) == ("doing", 1), "its second attempt is under way"
+        await give_back(app, job, 1)
+        assert tuple((await queue.fetch(begun, job))[0]) == ("todo", 2)
 
 
 async def test_a_worker_survives_the_loss_of_its_connections(

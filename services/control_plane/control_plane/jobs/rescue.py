@@ -20,7 +20,7 @@ job run by another as well: therefore each job is safe to repeat."""
 
 # A worker that could not write down that a job has ended (the database was away just then) goes on living without it.
 _LOST = text(f"""
-    SELECT job.id FROM {NAME}.procrastinate_jobs AS job
+    SELECT job.id, job.attempts FROM {NAME}.procrastinate_jobs AS job
     JOIN {NAME}.procrastinate_events AS event ON event.job_id = job.id AND event.type = 'started'
     WHERE job.status = 'doing' GROUP BY job.id HAVING max(event.at) < now() - CAST(:limit AS interval)
 """)  # noqa: S608 - our own name
@@ -28,16 +28,19 @@ _LOST = text(f"""
 
 async def rescue(queue: App, services: Services, longest: timedelta) -> None:
     """Give back what belongs to workers without a heartbeat, and what runs longer than any job may."""
-    stalled = {job.id for job in await queue.job_manager.get_stalled_jobs(seconds_since_heartbeat=GONE_AFTER_SECONDS)}
+    stalled = await queue.job_manager.get_stalled_jobs(seconds_since_heartbeat=GONE_AFTER_SECONDS)
+    attempts = {job.id: job.attempts for job in stalled if job.id is not None}
     async with services.engine.connect() as connection:
-        lost = set(await connection.scalars(_LOST, {"limit": longest + timedelta(minutes=1)}))
-    for job_id in sorted(one for one in stalled | lost if one is not None):
-        await _give_back(queue, job_id)
+        lost = await connection.execute(_LOST, {"limit": longest + timedelta(minutes=1)})
+        attempts |= {job.id: job.attempts for job in lost}
+    for job_id in sorted(attempts):
+        await give_back(queue, job_id, attempts[job_id])
 
 
-async def _give_back(queue: App, job_id: int) -> None:
+async def give_back(queue: App, job_id: int, attempts: int) -> None:
+    """Let another worker have it, unless one has it already: each taking over is an attempt more."""
     found = list(await queue.job_manager.list_jobs_async(id=job_id, status=Status.DOING.value))
-    if not found:
+    if not found or found[0].attempts != attempts:
         return  # it has ended meanwhile, or another replica was faster
     job = found[0]
     try:
