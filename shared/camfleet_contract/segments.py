@@ -1,5 +1,7 @@
 """Segments: how a recorder offers them, how they are named in the store, and what the control plane answers."""
 
+import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -166,6 +168,38 @@ class OffersAnswer(Message):
     model_config = ConfigDict(json_schema_extra={"examples": [{"segments": [_WANTED]}]})
 
     segments: list[OfferVerdict]
+
+
+_ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_NAME = re.compile(rf"cameras/({_ID})/[0-9/]{{10}}/({_ID})/([0-9]{{8}}T[0-9]{{6}}\.[0-9]{{3}})Z_({_ID})\.mp4")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectName:
+    """What a segment's name in the store says."""
+
+    camera_id: UUID
+    recording_id: UUID
+    segment_id: UUID
+    start: datetime
+    """To the millisecond."""
+
+    @classmethod
+    def read(cls, name: str) -> "ObjectName | None":
+        """None if `object_name` gives no such name.
+
+        >>> ObjectName.read("cameras/holiday.mp4")
+        """
+        match = _NAME.fullmatch(name)
+        if match is None:
+            return None
+        camera_id, recording_id, segment_id = (UUID(match[group]) for group in (1, 2, 4))
+        try:
+            start = datetime.strptime(match[3], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
+        except ValueError:
+            return None
+        is_ours = object_name(camera_id, recording_id, segment_id, start) == name
+        return cls(camera_id, recording_id, segment_id, start) if is_ours else None
 
 
 def object_name(camera_id: UUID, recording_id: UUID, segment_id: UUID, start: datetime) -> str:

@@ -15,7 +15,7 @@ from camfleet_contract.segments import object_name
 from control_plane.rebuild import Finding, Rebuild, Summary
 from control_plane.services import Services
 from control_plane.stores import Store
-from control_plane.stores.folder_files import as_base64
+from control_plane.stores.checksums import as_base64
 
 START = datetime(2026, 3, 1, 20, 0, 0, 40_123, UTC)
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)

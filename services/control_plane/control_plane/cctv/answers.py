@@ -12,10 +12,9 @@ from camfleet_contract.messages import WallDate, WallTime
 from camfleet_contract.recordings import RecordingStatus
 from camfleet_contract.schedules import ScheduleType, Weekday
 from camfleet_contract.uploading import UploadHours, read_hours
-from control_plane.drills.drill import Fault
 from control_plane.fleet.cameras import has_password, shown_sub_url, shown_url
 from control_plane.fleet.contact import Contact, contact_at
-from control_plane.models import Camera, Client, Drill, Fetch, Recording, Schedule, Segment, SegmentState, Site
+from control_plane.models import Camera, Client, Fetch, Recording, Schedule, Segment, SegmentState, Site
 from control_plane.recordings.fetches import FetchState, state_of
 from control_plane.security.secrets import SecretBox
 
@@ -282,44 +281,6 @@ class FetchAnswer(Answer):
     def of(cls, fetch: Fetch, now: datetime) -> "FetchAnswer":
         kept = {name: getattr(fetch, name) for name in cls.model_fields if name not in {"start", "end", "state"}}
         return cls(**kept, start=fetch.start_at, end=fetch.end_at, state=state_of(fetch, now))
-
-
-class DrillFailure(Answer):
-    """A segment that was drawn for a drill and could not be restored."""
-
-    segment_id: uuid.UUID
-    camera_id: uuid.UUID
-    recording_id: uuid.UUID
-    started_at: datetime
-    object_name: str
-    fault: Fault
-    detail: Annotated[str, Field(examples=["SHA-256 5f70... instead of 9f86..."])]
-
-
-class DrillAnswer(Answer):
-    """A restore drill: how many of the segments that it drew at random could be restored."""
-
-    id: uuid.UUID
-    began_at: datetime
-    ended_at: datetime
-    actor: str
-    camera_id: uuid.UUID | None
-    """The only camera it was about; null: all."""
-    since: datetime | None
-    """Only what was recorded from then on; null: all."""
-    asked: int
-    sampled: int
-    """Less than was asked for where no more is stored."""
-    restorable: int
-    size_bytes: int
-    is_demuxed: bool
-    """False: only sizes and checksums were compared."""
-    failures: list[DrillFailure]
-
-    @classmethod
-    def of(cls, drill: Drill) -> "DrillAnswer":
-        kept = {name: getattr(drill, name) for name in cls.model_fields if name != "failures"}
-        return cls(**kept, failures=[DrillFailure.model_validate(failure) for failure in drill.failures])
 
 
 def _of_recording(recording: Recording) -> dict[str, object]:

@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from sqlalchemy import select
 
-from control_plane.cctv.answers import DrillAnswer
 from control_plane.cctv.callers import KeyRoute, Viewer
 from control_plane.cctv.paging import Limit, Page, TimeCursor, page_by_time
 from control_plane.cctv.refusals import NOT_FOUND
 from control_plane.database import Session
+from control_plane.drills.answers import DrillAnswer
 from control_plane.drills.published import find_drill, is_whole
 from control_plane.fleet.visibility import of_cameras
 from control_plane.models import Drill

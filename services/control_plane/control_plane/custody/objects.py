@@ -1,13 +1,12 @@
 """Whether the store has what the rows say, and nothing else."""
 
 import asyncio
-import re
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from camfleet_contract.descriptions import MOST_BOX_BYTES, SegmentDescription
-from camfleet_contract.segments import object_name
+from camfleet_contract.segments import ObjectName, object_name
 from control_plane.custody.deletions import Deletion, doubt
 from control_plane.custody.findings import Finding, Kind, Tally
 from control_plane.custody.rows import CameraRows
@@ -15,7 +14,6 @@ from control_plane.models import Segment, SegmentState
 from control_plane.stores import Store, StoredObject, StoreUnavailableError
 
 _AT_ONCE = 16
-_NAME = re.compile(r"/(\d{8}T\d{6}\.\d{3})Z_([0-9a-f-]{36})\.mp4$")
 
 
 class Objects:
@@ -145,20 +143,14 @@ def _deleted(segment: Segment, deletions: Sequence[Deletion]) -> Finding:
 
 def _is_within(name: str, start: datetime, end: datetime) -> bool:
     """By the time in its name; what has none is shown with its day."""
-    found = _NAME.search(name)
-    if found is None:
-        return True
+    named = ObjectName.read(name)
     # Names have milliseconds, rows microseconds.
-    at = datetime.strptime(found[1] + "+0000", "%Y%m%dT%H%M%S.%f%z")
-    return start - timedelta(milliseconds=1) < at < end
+    return named is None or start - timedelta(milliseconds=1) < named.start < end
 
 
 def _segment_in(name: str) -> uuid.UUID | None:
-    found = _NAME.search(name)
-    try:
-        return uuid.UUID(found[2]) if found else None
-    except ValueError:
-        return None
+    named = ObjectName.read(name)
+    return named.segment_id if named else None
 
 
 def _about(segment: Segment, kind: Kind, text: str) -> Finding:

@@ -7,7 +7,7 @@ from random import SystemRandom
 
 import typer
 
-from control_plane.cctv.answers import DrillAnswer
+from control_plane.drills.answers import DrillAnswer
 from control_plane.drills.demuxing import ADVICE, can_demux
 from control_plane.drills.drill import DrillPostponedError, drill
 from control_plane.drills.published import share

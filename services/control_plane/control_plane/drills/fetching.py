@@ -1,7 +1,6 @@
 """A stored object's bytes on their way into a local file: written, counted and hashed as they come."""
 
 import asyncio
-import base64
 import hashlib
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import BinaryIO
 import google_crc32c
 
 from control_plane.stores import NoSuchObjectError, Store
+from control_plane.stores.checksums import as_base64
 
 
 class TargetFullError(Exception):
@@ -44,7 +44,7 @@ async def fetch(store: Store, object_name: str, file: BinaryIO, most_bytes: int)
                     break
     except NoSuchObjectError:
         return None
-    return Fetched(size, base64.b64encode(checksum.to_bytes(4, "big")).decode(), sha256.hexdigest())
+    return Fetched(size, as_base64(checksum), sha256.hexdigest())
 
 
 def _write(file: BinaryIO, piece: bytes) -> None:

@@ -4,16 +4,14 @@ import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from camfleet_contract.descriptions import MOST_BOX_BYTES, SegmentDescription
-from camfleet_contract.segments import object_name
+from camfleet_contract.segments import ObjectName, object_name
 from control_plane.rebuild.findings import Finding, Kind
 from control_plane.recordings.moments import is_plausible
 from control_plane.stores import ListedObject, Store
 
-_ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_NAME = re.compile(rf"cameras/({_ID})/[0-9/]{{10}}/({_ID})/([0-9]{{8}}T[0-9]{{6}}\.[0-9]{{3}})Z_({_ID})\.mp4")
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -31,16 +29,10 @@ class Candidate:
     @classmethod
     def of(cls, listed: ListedObject) -> "Candidate | None":
         """None if it is none of ours."""
-        match = _NAME.fullmatch(listed.name)
-        if match is None:
+        named = ObjectName.read(listed.name)
+        if named is None or not is_plausible(named.start):
             return None
-        camera_id, recording_id, segment_id = (uuid.UUID(match[group]) for group in (1, 2, 4))
-        try:
-            start = datetime.strptime(match[3], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
-        except ValueError:
-            return None
-        is_ours = object_name(camera_id, recording_id, segment_id, start) == listed.name and is_plausible(start)
-        return cls(camera_id, recording_id, segment_id, start, listed) if is_ours else None
+        return cls(named.camera_id, named.recording_id, named.segment_id, named.start, listed)
 
     @property
     def day(self) -> datetime:

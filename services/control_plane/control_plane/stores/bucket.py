@@ -1,7 +1,6 @@
 """A bucket of Google Cloud Storage, to which the control plane holds the credentials."""
 
 import asyncio
-import base64
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ from gcloud.aio.storage import Storage
 from gcloud.aio.storage.storage import init_api_root
 
 from control_plane.stores.bucket_answers import PAGE_FIELDS, Metadata, Page
+from control_plane.stores.checksums import as_base64
 from control_plane.stores.interface import (
     Examined,
     ListedObject,
@@ -147,7 +147,7 @@ class BucketStore:
                 checksum = google_crc32c.extend(checksum, chunk)
                 sha256.update(chunk)
                 tail = (tail + chunk)[-tail_bytes:]
-        return Examined(size, base64.b64encode(checksum.to_bytes(4, "big")).decode(), sha256.hexdigest(), tail)
+        return Examined(size, as_base64(checksum), sha256.hexdigest(), tail)
 
     async def read(self, object_name: str) -> AsyncGenerator[bytes, None]:
         """Download the object, a little at a time."""

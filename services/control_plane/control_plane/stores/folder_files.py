@@ -1,6 +1,5 @@
 """The files of a folder that is a store: read without ever leaving it, whatever links lie in there."""
 
-import base64
 import errno
 import hashlib
 import os
@@ -14,6 +13,7 @@ from typing import NoReturn
 
 import google_crc32c
 
+from control_plane.stores.checksums import as_base64
 from control_plane.stores.interface import Examined, ListedObject, StoredObject, StoreUnavailableError
 
 # One part of an object's name: no separator, no "..", nothing hidden.
@@ -100,11 +100,6 @@ def unlink(root: Path, parts: list[str]) -> None:
             _unreadable(error)
     finally:
         os.close(folder)
-
-
-def as_base64(checksum: int) -> str:
-    """A CRC32C as Google Cloud Storage writes it."""
-    return base64.b64encode(checksum.to_bytes(4, "big")).decode()
 
 
 def _files(root: Path, parts: Sequence[str]) -> Iterator[ListedObject]:
