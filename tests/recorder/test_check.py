@@ -2,10 +2,14 @@
 
 import asyncio
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from pydantic import SecretStr
 
 from camera_simulator import CameraSimulator, CameraSpec, VideoCodec
+from recorder.tokens import TokenFile, Tokens
+from recorder.vault import Vault
 from tests.ports import free_port
 from tests.recorder.control_plane import TOKEN, FakeControlPlane
 from tests.recorder.process import PASSWORD, command, configuration, environment
@@ -64,6 +68,18 @@ async def test_check_knows_a_recorder_that_runs_already_however_its_answer_is_cu
         variables = environment(tmp_path, backend, TOKEN, server.sockets[0].getsockname()[1])
         _, out, _ = await command(tmp_path, variables, "check", "--no-cameras")
     assert "✓ status pages: a recorder runs there already" in out
+
+
+async def test_check_calls_with_the_token_that_the_recorder_was_given(
+    tmp_path: Path, fake: FakeControlPlane, backend: str
+) -> None:
+    fake.document, fake.token = configuration("rtsp://127.0.0.1:9/yard", is_due=False), "cfr_given"
+    base, own = tmp_path / "base", SecretStr(TOKEN)
+    base.mkdir()
+    Tokens(own, TokenFile(base, Vault(own), own)).keep(SecretStr("cfr_given"), uuid4())
+    variables = environment(tmp_path, backend, TOKEN, free_port())
+    _, out, _ = await command(tmp_path, variables, "check", "--no-cameras")
+    assert "✓ token and configuration: accepted" in out
 
 
 @pytest.mark.parametrize(

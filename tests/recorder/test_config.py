@@ -74,7 +74,11 @@ def cache(tmp_path: Path, vault: Vault) -> ConfigCache:
 
 @asynccontextmanager
 async def syncing(
-    control_plane: ControlPlane, cache: ConfigCache, applied: Applied, interval: float = 0.05
+    control_plane: ControlPlane,
+    cache: ConfigCache,
+    applied: Applied,
+    interval: float = 0.05,
+    confirmed: Applied | None = None,
 ) -> AsyncIterator[ConfigSync]:
     sync = ConfigSync(
         control_plane,
@@ -83,6 +87,7 @@ async def syncing(
         clock=SystemClock(),
         interval=timedelta(seconds=interval),
         backoff=QUICK,
+        on_confirmed=confirmed or Applied(),
     )
     await sync.start_from_cache()
     task = asyncio.create_task(sync.run())
@@ -233,3 +238,27 @@ async def test_a_refused_token_is_told_and_the_last_configuration_stays(
     assert applied.configs[-1].revision == "1"
     assert fake.calls == ["GET /config"]
     assert "only-for-tests" not in str(logs)
+
+
+async def test_what_a_document_asks_for_is_heard_from_an_answer_and_never_from_the_cache(
+    fake: FakeControlPlane, control_plane: ControlPlane, cache: ConfigCache
+) -> None:
+    command = {"id": str(uuid4()), "kind": "restart", "expires_at": "2026-03-01T20:16:30Z"}
+    unknown = {"id": str(uuid4()), "kind": "dance", "token": "cfr_secret", "expires_at": "2026-03-01T20:16:30Z"}
+    fake.document = document("1", commands=[command, unknown])
+    confirmed = Applied()
+    async with syncing(control_plane, cache, Applied(), confirmed=confirmed):
+        config = await confirmed.until("1")
+        assert [str(read.id) for read in config.commands] == [command["id"]]
+        (line,) = config.unreadable
+        assert line.startswith(f"command {unknown['id']}")
+        assert "cfr_secret" not in line
+    fake.down = 503
+    applied, confirmed = Applied(), Applied()
+    async with syncing(control_plane, cache, applied, confirmed=confirmed):
+        assert (await applied.until("1")).commands
+        await fake.until(lambda: fake.calls.count("GET /config") >= 3)
+        assert confirmed.configs == []
+        fake.down = 0  # the same document: the answer may be that nothing has changed
+        await confirmed.until("1")
+    assert len(applied.configs) == 1
