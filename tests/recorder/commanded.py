@@ -54,7 +54,7 @@ class Box:
         """One run of the recorder."""
         deeds = Deeds(
             self.cameras,
-            Looks(self.cameras, QUICK, SystemClock()),
+            Looks(self.cameras, QUICK, SystemClock(), self.spool),
             self.tokens,
             restart=lambda: self.restarts.append("asked"),
             is_started_again=self.is_started_again,

@@ -12,7 +12,7 @@ from camfleet_contract.cameras import Camera
 from camfleet_contract.commands import CommandKind, CommandResult, CommandState
 from recorder.spool import Spool
 from tests.recorder.commanded import Box, command
-from tests.recorder.rig import always, camera, config, running, sealed
+from tests.recorder.rig import always, camera, config, running
 from tests.recorder.waiting import until
 
 YARD = CameraSpec(name="yard", user="viewer", password="s3cret/pass")
@@ -172,7 +172,7 @@ async def test_a_camera_is_tested_and_shown_while_it_is_recorded(box: Box, yard:
     test, snapshot = command(CommandKind.TEST_CAMERA, yard.id), command(CommandKind.SNAPSHOT, yard.id)
     with structlog.testing.capture_logs() as logs:
         async with running(box.cameras), box.commands() as commands:
-            await until(lambda: len(sealed(box.spool)) >= 1)
+            await until(lambda: box.cameras.states()[0].condition.value == "recording")
             commands.take(box.asked(test, snapshot))
             tested, shown = await box.fake.ended(test), await box.fake.ended(snapshot)
             await until(lambda: box.spool.commands.untold() == [])

@@ -13,6 +13,7 @@ from uuid import UUID
 import av
 import pytest
 from av.video.frame import VideoFrame
+from uuid_utils.compat import uuid7
 
 from camera_simulator import AudioCodec, CameraSimulator, CameraSpec, VideoCodec
 from camfleet_contract.cameras import RtspTransport
@@ -23,6 +24,7 @@ from recorder.capturing import Capturing
 from recorder.clock import SystemClock
 from recorder.errors import CameraError, CameraUnreachable, PasswordRefused, UndecodablePicture, UnknownCamera
 from recorder.looks import Looks
+from recorder.newest_picture import newest_picture
 from recorder.pictures import jpeg_of
 from recorder.sights import Keyframe, Sight, frames_per_second
 from recorder.sources import RtspClient
@@ -64,7 +66,7 @@ async def test_a_camera_that_nobody_records_is_connected_to_for_a_moment(
         cameras = Cameras(spool, capturing=capturing)
         cameras.apply(config(cameras=(yard,)))
         before = datetime.now(UTC)
-        seen = await Looks(cameras, capturing, SystemClock()).at(yard.id, counts_frames=True)
+        seen = await Looks(cameras, capturing, SystemClock(), spool).at(yard.id, counts_frames=True)
         await simulator.camera("yard").wait_for_viewers(0)
     sight = seen.sight
     assert (sight.codec, sight.width, sight.height, sight.audio) == (codec, 640, 360, audio)
@@ -90,9 +92,9 @@ async def test_a_camera_that_is_recorded_is_seen_through_its_one_connection_and_
         cameras = Cameras(spool, capturing=capturing)
         cameras.apply(config(always(yard)))
         async with running(cameras):
-            await until(lambda: len(sealed(spool)) >= 1)
+            await until(lambda: cameras.states()[0].condition is CameraCondition.RECORDING)
             asked = descriptions(simulator)
-            looks = Looks(cameras, capturing, SystemClock())
+            looks = Looks(cameras, capturing, SystemClock(), spool)
             seen = await looks.at(yard.id, counts_frames=True)
             picture = jpeg_of((await looks.at(yard.id, counts_frames=False)).sight)
             assert descriptions(simulator) == asked, "no second connection"
@@ -107,13 +109,36 @@ async def test_a_camera_that_is_recorded_is_seen_through_its_one_connection_and_
     assert all(abs(start - end) < timedelta(seconds=0.1) for (_, end), (start, _) in pairwise(pieces))
 
 
+@pytest.mark.parametrize("client", list(RtspClient))
+async def test_where_no_keyframe_comes_soon_the_newest_on_the_disk_is_shown(spool: Spool, client: RtspClient) -> None:
+    patient = Capturing(open_seconds=3, read_seconds=60, client=client)
+    async with CameraSimulator([CameraSpec(name="yard", audio=AudioCodec.AAC)], port=0) as simulator:
+        yard = camera(simulator.url("yard"))
+        cameras = Cameras(spool, capturing=patient)
+        cameras.apply(config(always(yard, segment_seconds=60)))
+        looks = Looks(cameras, patient, SystemClock(), spool)
+        async with running(cameras):
+            await until(lambda: newest_picture(spool, yard.id))
+            began = datetime.now(UTC) - timedelta(minutes=1)
+            simulator.camera("yard").stall()
+            sight, asked_at = None, began
+            while sight is None or sight.arrived_at > asked_at:  # what was on its way may still come
+                asked_at = datetime.now(UTC)
+                sight = (await looks.at(yard.id, counts_frames=False)).sight
+            assert sight.arrived_at > began
+            assert (sight.codec, sight.width, sight.height, sight.audio) == ("h264", 640, 360, "aac")
+            shown = decoded(jpeg_of(sight).content)
+            assert stdev(brightness(shown)[::97]) > 10, "it shows something"
+            assert newest_picture(spool, uuid7()) is None
+
+
 async def test_a_wrong_password_is_told_without_it_and_not_tried_again_and_again(spool: Spool) -> None:
     async with CameraSimulator([GUARDED], port=0) as simulator:
         wrong = simulator.url("yard").replace("s3cret%2Fpass", "wr0ng-pass")
         yard = camera(wrong)
         cameras = Cameras(spool, capturing=QUICK)
         cameras.apply(config(cameras=(yard,)))
-        looks = Looks(cameras, QUICK, SystemClock())
+        looks = Looks(cameras, QUICK, SystemClock(), spool)
         with pytest.raises(PasswordRefused, match="The camera refused user or password") as refused:
             await looks.at(yard.id, counts_frames=False)
         asked = descriptions(simulator)
@@ -135,7 +160,7 @@ async def test_a_camera_that_refuses_its_recording_is_not_asked_once_more(spool:
             await until(lambda: any("refused user" in state.reason for state in cameras.states()))
             asked = descriptions(simulator)
             with pytest.raises(PasswordRefused, match="since cameras lock the account"):
-                await Looks(cameras, QUICK, SystemClock()).at(yard.id, counts_frames=False)
+                await Looks(cameras, QUICK, SystemClock(), spool).at(yard.id, counts_frames=False)
             assert descriptions(simulator) == asked
 
 
@@ -144,7 +169,7 @@ async def test_a_look_says_what_is_wrong_in_the_recorders_own_words(spool: Spool
         yard, gone = camera(simulator.url("yard")), camera("rtsp://viewer:wr0ng-pass@127.0.0.1:9/yard")
         cameras = Cameras(spool, capturing=QUICK)
         cameras.apply(config(cameras=(yard, gone)))
-        looks = Looks(cameras, QUICK, SystemClock())
+        looks = Looks(cameras, QUICK, SystemClock(), spool)
         with pytest.raises(CameraUnreachable) as told:
             await looks.at(gone.id, counts_frames=False)
         assert "wr0ng-pass" not in str(told.value)
@@ -160,7 +185,7 @@ async def test_a_camera_that_is_about_to_be_recorded_is_not_connected_to_twice(s
         yard = camera(simulator.url("yard"))
         cameras = Cameras(spool, capturing=QUICK)
         cameras.apply(config(always(yard)))
-        looks = Looks(cameras, QUICK, SystemClock())
+        looks = Looks(cameras, QUICK, SystemClock(), spool)
         async with running(cameras):
             await until(lambda: cameras.source(yard.id)[1])
             seen = await looks.at(yard.id, counts_frames=False)
@@ -173,7 +198,7 @@ async def test_a_recorded_camera_that_stands_still_in_the_middle_of_a_look_ends_
         yard = camera(simulator.url("yard"))
         cameras = Cameras(spool, capturing=QUICK)
         cameras.apply(config(always(yard)))
-        looks = Looks(cameras, QUICK, SystemClock())
+        looks = Looks(cameras, QUICK, SystemClock(), spool)
         async with running(cameras):
             await until(lambda: cameras.states()[0].condition is CameraCondition.RECORDING)
             simulator.camera("yard").stall()

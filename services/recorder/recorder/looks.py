@@ -15,17 +15,20 @@ from recorder.capture import Capture
 from recorder.capturing import Capturing
 from recorder.clock import Clock
 from recorder.errors import CameraError, PasswordRefused, StreamEnded
+from recorder.newest_picture import newest_picture
 from recorder.plain_stream import PlainStream
 from recorder.reader import Reader
 from recorder.retries import REFUSED_RETRY_SECONDS
 from recorder.samples import Sample
 from recorder.sights import Lookout, Sight
 from recorder.sources import RtspClient, open_stream
+from recorder.spool import Spool
 from recorder.wanted import Stream
 
 KEYFRAME_SECONDS = 45.0
 """Smart codecs send a keyframe a minute at worst; most cameras every two seconds."""
 _AT_ONCE = 4
+_SOON_SECONDS = 3.0
 _SPARED = (
     "That was a moment ago; it is tried again when its address was changed, or after five minutes, since cameras lock "
     "the account of whoever keeps asking."
@@ -56,8 +59,9 @@ class Look:
 class Looks:
     """Belongs to the event loop."""
 
-    def __init__(self, cameras: Cameras, capturing: Capturing, clock: Clock) -> None:
+    def __init__(self, cameras: Cameras, capturing: Capturing, clock: Clock, spool: Spool) -> None:
         self._cameras = cameras
+        self._spool = spool
         self._capturing = capturing
         self._clock = clock
         self._turn = asyncio.Semaphore(_AT_ONCE)
@@ -65,7 +69,7 @@ class Looks:
         """By camera: where a password was refused, and when (monotonic)."""
 
     async def at(self, camera_id: UUID, *, counts_frames: bool, seconds: float = KEYFRAME_SECONDS) -> Seen:
-        """UnknownCamera, CameraError."""
+        """UnknownCamera, CameraError. Where frames aren't counted, it may be the newest keyframe on the disk."""
         async with self._turn:
             stream, capture = self._cameras.source(camera_id)
             if capture is not None:
@@ -86,10 +90,22 @@ class Looks:
                 # Who reads the camera may wait for its disk just now.
                 if not await in_background(f"show-{stream.camera_id}", partial(capture.show, lookout)):
                     return None
-                sight = await asyncio.wrap_future(lookout.sight)
+                coming = asyncio.wrap_future(lookout.sight)
+                held = None if counts_frames else await self._held(coming, stream.camera_id)
+                sight = held or await coming
         except TimeoutError:
             raise no_keyframe(seconds) from None
         return Seen(sight, stream, None, is_recording=is_recording)
+
+    async def _held(self, coming: asyncio.Future[Sight], camera_id: UUID) -> Sight | None:
+        """What the disk has, if nothing comes soon: with smart codecs the next keyframe may be a minute away."""
+        done, _ = await asyncio.wait([coming], timeout=_SOON_SECONDS)
+        held = None
+        if not done:
+            held = await in_background(f"newest-{camera_id}", partial(newest_picture, self._spool, camera_id))
+        if held is not None:
+            coming.cancel()
+        return held
 
     async def _anew(self, stream: Stream, *, counts_frames: bool, seconds: float) -> Seen:
         self._spare_the_account(stream)

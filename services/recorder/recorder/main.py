@@ -116,7 +116,7 @@ async def run(settings: Settings) -> bool:
             )
             deeds = Deeds(
                 cameras,
-                Looks(cameras, capturing, clock),
+                Looks(cameras, capturing, clock, spool),
                 tokens,
                 restart=partial(ending.ask, restart=True),
                 is_started_again=is_started_again(os.environ, os.getpid(), os.getppid()),
