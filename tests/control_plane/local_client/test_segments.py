@@ -58,6 +58,19 @@ async def test_an_object_with_other_bytes_is_not_stored(footage: Footage, damage
     assert (await place.row("SELECT state FROM segments"))["state"] == "offered"
 
 
+async def test_what_is_stored_of_a_held_recording_is_to_be_held_by_the_store_too(
+    footage: Footage, place: Place
+) -> None:
+    for number, held_at in enumerate(("NULL", "now()")):
+        await place.rows(f"UPDATE recordings SET held_at = {held_at}")  # noqa: S608 - from the list above
+        offer = footage.offer(number)
+        for verdict, is_unsettled in (("object_missing", False), ("stored", held_at != "NULL")):
+            assert await footage.verdicts(offer) == [verdict]
+            row = await place.row("SELECT holds_unsettled_at IS NOT NULL AS is_unsettled FROM recordings")
+            assert row == {"is_unsettled": is_unsettled}
+            footage.put(offer, number)
+
+
 async def test_a_repeat_is_stored_at_once_without_asking_the_store(footage: Footage) -> None:
     offer = footage.offer()
     file = footage.put(offer)

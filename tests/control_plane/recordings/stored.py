@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import google_crc32c
-from sqlalchemy import select
+from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
 from camfleet_contract.recordings import RecordingStatus
@@ -43,6 +43,7 @@ class Stock:
             status=RecordingStatus.COMPLETED,
             started_at=NOW - max(ages),
             held_at=NOW if held else None,
+            holds_unsettled_at=func.now() if held else None,
         )
         segments = [self._segment(recording, NOW - age, content) for age in ages]
         for segment in segments:

@@ -8,7 +8,7 @@ from control_plane.models.deletions import BegunDeletion
 from control_plane.models.drills import Drill
 from control_plane.models.events import Event
 from control_plane.models.fleet import Camera, Client, ClientCamera, ClientContact, Schedule, Site
-from control_plane.models.footage import ChainHead, Gap, Recording, Segment, SegmentState, UploadSession
+from control_plane.models.footage import ChainHead, Gap, Recording, Segment, SegmentState, StoreHold, UploadSession
 from control_plane.models.liveness import BacklogMark, DueWindow, Listener, OpenTrouble
 from control_plane.models.logins import Login, LoginEnd, LoginToken, LoginTokenKind
 from control_plane.models.uploading import Fetch, FetchEnd
@@ -44,6 +44,7 @@ __all__ = [
     "Segment",
     "SegmentState",
     "Site",
+    "StoreHold",
     "UploadSession",
     "Version",
 ]

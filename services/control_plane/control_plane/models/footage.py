@@ -37,7 +37,7 @@ class Recording(Base):
             postgresql_where="status IN ('scheduled', 'recording')",
         ),
         Index("ix_recordings_held", "client_id", postgresql_where="held_at IS NOT NULL"),
-        Index("ix_recordings_objects_held", "client_id", postgresql_where="objects_held_at IS NOT NULL"),
+        Index("ix_recordings_holds_unsettled", "holds_unsettled_at", postgresql_where="holds_unsettled_at IS NOT NULL"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column()
@@ -60,8 +60,8 @@ class Recording(Base):
     error_message: Mapped[str | None]
     held_at: Mapped[datetime | None]
     """Since when no rule of retention may delete its files, be it at the site or in the store."""
-    objects_held_at: Mapped[datetime | None]
-    """Up to when what was stored of it has been given the store's own hold; None where nothing has."""
+    holds_unsettled_at: Mapped[datetime | None]
+    """When something last happened, by the database's clock, that the store's own holds may not follow yet."""
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 
@@ -79,6 +79,14 @@ class SegmentState(StrEnum):
     """Its object was seen in the store, with its checksum."""
     DELETED = "deleted"
     """Its object was stored, and has been deleted since: `deletion_reason` says why."""
+
+
+class StoreHold(StrEnum):
+    """Whether the store itself was told to keep an object."""
+
+    ASKED = "asked"
+    """It is being asked, or was when somebody was interrupted: it may keep it, or not."""
+    HELD = "held"
 
 
 class Segment(Base):
@@ -113,6 +121,7 @@ class Segment(Base):
     store_url: Mapped[str] = mapped_column(default="", server_default="")
     """Which store has the object, as in `gs://bucket`; empty where nobody noted it: then that of today."""
     generation: Mapped[BigInt | None]
+    store_hold: Mapped[StoreHold | None] = mapped_column(text_enum(StoreHold))
     offered_at: Mapped[CreatedAt]
     stored_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]

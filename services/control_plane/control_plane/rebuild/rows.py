@@ -29,10 +29,12 @@ _READ_SEGMENTS = text(f"""
 # The schedule only where it is still there: the recording's other facts don't depend on it.
 _MAKE_RECORDINGS = text("""
     INSERT INTO recordings (
-        client_id, id, camera_id, schedule_id, name, status, started_at, held_at, error_code, error_message
+        client_id, id, camera_id, schedule_id, name, status, started_at, held_at, holds_unsettled_at, error_code,
+        error_message
     )
     SELECT row.client_id, row.id, row.camera_id, schedules.id, row.name, :status, row.started_at,
-           CASE WHEN row.is_held THEN CAST(:now AS timestamptz) END, :code, :message
+           CASE WHEN row.is_held THEN CAST(:now AS timestamptz) END, CASE WHEN row.is_held THEN now() END, :code,
+           :message
     FROM json_to_recordset(CAST(:rows AS json)) AS row (
         client_id uuid, id uuid, camera_id uuid, schedule_id uuid, name text, started_at timestamptz, is_held boolean
     )
@@ -46,16 +48,16 @@ _MAKE_SEGMENTS = text("""
     INSERT INTO segments (
         camera_id, started_at, id, ended_at, client_id, recording_id, state, size_bytes, crc32c, sha256,
         previous_sha256, codec, packets, clock_error_seconds, object_name, generation, stored_at, chain_id, sequence,
-        link_sha256, store_url
+        link_sha256, store_url, store_hold
     )
     SELECT camera_id, started_at, id, ended_at, client_id, recording_id, :state, size_bytes, crc32c, sha256,
            previous_sha256, codec, packets, clock_error_seconds, object_name, generation, :now, chain_id, sequence,
-           link_sha256, :store_url
+           link_sha256, :store_url, CASE WHEN is_held THEN 'held' END
     FROM json_to_recordset(CAST(:rows AS json)) AS row (
         camera_id uuid, started_at timestamptz, id uuid, ended_at timestamptz, client_id uuid, recording_id uuid,
         size_bytes bigint, crc32c text, sha256 text, previous_sha256 text, codec text, packets bigint,
         clock_error_seconds float8, object_name text, generation bigint, chain_id uuid, sequence bigint,
-        link_sha256 text
+        link_sha256 text, is_held boolean
     )
     ORDER BY camera_id, started_at, id
     ON CONFLICT (camera_id, started_at, id) DO NOTHING
@@ -76,7 +78,7 @@ _COUNT_RECORDINGS = text("""
 """)
 
 _HOLD_RECORDINGS = text("""
-    UPDATE recordings SET held_at = :now
+    UPDATE recordings SET held_at = :now, holds_unsettled_at = now()
     WHERE id = ANY(CAST(:ids AS uuid[])) AND error_code = :code AND held_at IS NULL
 """)
 
@@ -193,4 +195,5 @@ def _row(each: Described) -> dict[str, Any]:
         "chain_id": str(about.recorder_id) if about.recorder_id and about.sequence else None,
         "sequence": about.sequence,
         "link_sha256": each.link_sha256,
+        "is_held": listed.is_held,
     }

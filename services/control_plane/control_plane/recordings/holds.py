@@ -47,10 +47,10 @@ async def hold(
     held = select(func.count()).where(Recording.client_id == recording.client_id, Recording.held_at.is_not(None))
     if (await session.scalar(held) or 0) >= MOST_HELD:
         raise Conflict(f"This client has {MOST_HELD} held recordings, which is the most: release some first.")
-    recording.held_at = now
+    recording.held_at, recording.holds_unsettled_at = now, func.now()
     _record(session, recording, "recording.held", actor)
     await session.flush()
-    await session.refresh(recording, ["updated_at"])
+    await session.refresh(recording, ["updated_at", "holds_unsettled_at"])
     return recording
 
 
@@ -61,10 +61,10 @@ async def release(
     recording = await find_recording(session, recording_id, seen_by=seen_by, for_change=True)
     if recording.held_at is None:
         return recording
-    recording.held_at = None
+    recording.held_at, recording.holds_unsettled_at = None, func.now()
     _record(session, recording, "recording.released", actor)
     await session.flush()
-    await session.refresh(recording, ["updated_at"])
+    await session.refresh(recording, ["updated_at", "holds_unsettled_at"])
     return recording
 
 

@@ -3,83 +3,114 @@
 import asyncio
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, select, update
+import structlog
+from sqlalchemy import Row, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from control_plane.models import Recording, Segment, SegmentState
-from control_plane.stores import Store
+from control_plane.models import Recording, Segment, SegmentState, StoreHold
+from control_plane.stores import Store, StoreUnavailableError
 
+log = structlog.get_logger()
+
+PAGE = 500
+"""Objects of one recording, asked for and noted together."""
 _AT_ONCE = 16
 _RECORDINGS = 500
+_QUIET = timedelta(minutes=5)
+"""A transaction that began before, and stores one more segment, has come to its end by then."""
+_BEGINNING = (datetime.min.replace(tzinfo=UTC), uuid.UUID(int=0))
 
 
 async def settle_holds(sessions: async_sessionmaker[AsyncSession], store: Store) -> int:
     """Hold the objects of held recordings, release those of released ones; how many objects were asked for.
 
-    Safe to repeat: a recording that goes on has new objects each time. Raises StoreUnavailableError.
+    Safe to repeat and to break off: what was asked for is noted page by page. What lies in another store is left alone.
+    Raises StoreUnavailableError.
     """
     if not store.has_holds:
         return 0
+    query = select(Recording.id).where(Recording.holds_unsettled_at.is_not(None))
     async with sessions() as session:
-        differing = await _differing(session, store.url)
-    return sum([await _settle(sessions, store, recording) for recording in differing])
+        unsettled = (await session.scalars(query.order_by(Recording.holds_unsettled_at).limit(_RECORDINGS))).all()
+    return sum([await _settle(sessions, store, recording_id) for recording_id in unsettled])
 
 
-async def _differing(session: AsyncSession, store_url: str) -> Sequence[Recording]:
-    """The recordings of which something is stored that is not held, or held that should not be."""
-    newest = (
-        select(func.max(Segment.stored_at))
+async def _settle(sessions: async_sessionmaker[AsyncSession], store: Store, recording_id: uuid.UUID) -> int:
+    asked, after = 0, _BEGINNING
+    while True:
+        async with sessions.begin() as session:
+            is_held = await session.scalar(select(Recording.held_at).where(Recording.id == recording_id)) is not None
+            page = await _differing(session, store.url, recording_id, after, is_held=is_held)
+            if is_held:
+                # Before the store is asked: if nobody hears its answer, a release asks it all the same.
+                await _note(session, page, StoreHold.ASKED)
+        found = await _ask(store, page, is_held=is_held)
+        async with sessions.begin() as session:
+            await _note(session, found, StoreHold.HELD if is_held else None)
+        if missing := len(page) - len(found):
+            log.warning("held_objects_missing", recording_id=str(recording_id), objects=missing)
+        asked += len(page)
+        if len(page) < PAGE:
+            break
+        after = (page[-1].started_at, page[-1].id)
+    async with sessions.begin() as session:
+        quiet = Recording.holds_unsettled_at < func.now() - _QUIET
+        settled = update(Recording).where(Recording.id == recording_id, quiet)
+        await session.execute(settled.values(holds_unsettled_at=None, updated_at=Recording.updated_at))
+    return asked
+
+
+async def _differing(
+    session: AsyncSession,
+    store_url: str,
+    recording_id: uuid.UUID,
+    after: tuple[datetime, uuid.UUID],
+    *,
+    is_held: bool,
+) -> Sequence[Row[Any]]:
+    differs = Segment.store_hold.is_distinct_from(StoreHold.HELD) if is_held else Segment.store_hold.is_not(None)
+    query = (
+        select(Segment.camera_id, Segment.started_at, Segment.id, Segment.object_name)
         .where(
-            Segment.recording_id == Recording.id,
+            Segment.recording_id == recording_id,
             Segment.state == SegmentState.STORED,
             Segment.store_url.in_(("", store_url)),
+            differs,
+            tuple_(Segment.started_at, Segment.id) > after,
         )
-        .scalar_subquery()
+        .order_by(Segment.started_at, Segment.id)
+        .limit(PAGE)
     )
-    to_hold = select(Recording).where(
-        Recording.held_at.is_not(None), newest > func.coalesce(Recording.objects_held_at, func.to_timestamp(0))
-    )
-    to_release = select(Recording).where(Recording.objects_held_at.is_not(None), Recording.held_at.is_(None))
-    return [one for query in (to_release, to_hold) for one in await session.scalars(query.limit(_RECORDINGS))]
+    return (await session.execute(query)).all()
 
 
-async def _settle(sessions: async_sessionmaker[AsyncSession], store: Store, recording: Recording) -> int:
-    is_held = recording.held_at is not None
-    async with sessions() as session:
-        query = select(Segment.object_name, Segment.stored_at).where(
-            Segment.recording_id == recording.id,
-            Segment.state == SegmentState.STORED,
-            Segment.store_url.in_(("", store.url)),
-        )
-        if is_held and recording.objects_held_at is not None:
-            query = query.where(Segment.stored_at > recording.objects_held_at)
-        objects = (await session.execute(query)).all()
+async def _ask(store: Store, page: Sequence[Row[Any]], *, is_held: bool) -> Sequence[Row[Any]]:
+    """Those that the store has, and holds or releases now. Raises StoreUnavailableError."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def settle(object_name: str) -> None:
+    async def ask(object_name: str) -> bool:
         async with turns:
-            await store.set_hold(object_name, is_held=is_held)
+            return await store.set_hold(object_name, is_held=is_held)
 
     try:
         async with asyncio.TaskGroup() as tasks:
-            for name, _ in objects:
-                tasks.create_task(settle(name))
+            asking = [tasks.create_task(ask(segment.object_name)) for segment in page]
     except ExceptionGroup as failures:
-        # One tells enough: the store is away, or does not let us.
-        raise failures.exceptions[0] from None
-    await _note(
-        sessions, recording.id, is_held=is_held, up_to=max((at for _, at in objects if at is not None), default=None)
+        if away := failures.subgroup(StoreUnavailableError):
+            raise away.exceptions[0] from None  # away for one is away for all, or it does not let us
+        raise
+    return [segment for segment, task in zip(page, asking, strict=True) if task.result()]
+
+
+async def _note(session: AsyncSession, page: Sequence[Row[Any]], hold: StoreHold | None) -> None:
+    if not page:
+        return
+    noted = update(Segment).where(
+        Segment.camera_id == page[0].camera_id,
+        Segment.started_at.between(page[0].started_at, page[-1].started_at),
+        Segment.id.in_([segment.id for segment in page]),
     )
-    return len(objects)
-
-
-async def _note(
-    sessions: async_sessionmaker[AsyncSession], recording_id: uuid.UUID, *, is_held: bool, up_to: datetime | None
-) -> None:
-    same = Recording.held_at.is_not(None) if is_held else Recording.held_at.is_(None)
-    async with sessions.begin() as session:
-        # Held or released meanwhile: the next tick sees the difference.
-        noted = update(Recording).where(Recording.id == recording_id, same)
-        await session.execute(noted.values(objects_held_at=up_to if is_held else None, updated_at=Recording.updated_at))
+    await session.execute(noted.values(store_hold=hold))

@@ -28,15 +28,17 @@ _READ_SEGMENTS = text("""
 
 # Only a row that says the same is touched; what comes back are those, so that the others are known as conflicts.
 # In the key's order: two batches with the same segments wait for each other instead of locking each other out.
+# A held recording has one more object that the store is to hold: noted with it, so that nobody has to look for those.
 _WRITE_SEGMENTS = text("""
+  WITH written AS (
     INSERT INTO segments AS known (
         camera_id, started_at, id, ended_at, client_id, recording_id, state, size_bytes, crc32c, sha256,
         previous_sha256, codec, packets, clock_error_seconds, object_name, generation, stored_at, chain_id, sequence,
         link_sha256, store_url
     )
-    SELECT camera_id, started_at, id, ended_at, :client_id, recording_id, state, size_bytes, crc32c, sha256,
-           previous_sha256, codec, packets, clock_error_seconds, object_name, generation, stored_at, chain_id, sequence,
-           link_sha256, store_url
+    SELECT camera_id, started_at, id, ended_at, CAST(:client_id AS uuid), recording_id, state, size_bytes, crc32c,
+           sha256, previous_sha256, codec, packets, clock_error_seconds, object_name, generation, stored_at, chain_id,
+           sequence, link_sha256, store_url
     FROM json_to_recordset(CAST(:rows AS json)) AS row (
         camera_id uuid, started_at timestamptz, id uuid, ended_at timestamptz, recording_id uuid, state text,
         size_bytes bigint, crc32c text, sha256 text, previous_sha256 text, codec text, packets bigint,
@@ -51,7 +53,13 @@ _WRITE_SEGMENTS = text("""
         stored_at = coalesce(known.stored_at, excluded.stored_at)
     WHERE (known.client_id, known.recording_id, known.size_bytes, known.crc32c, known.sha256)
         = (excluded.client_id, excluded.recording_id, excluded.size_bytes, excluded.crc32c, excluded.sha256)
-    RETURNING camera_id, started_at, id
+    RETURNING camera_id, started_at, id, recording_id, state
+  ), unsettled AS (
+    UPDATE recordings SET holds_unsettled_at = now()
+    WHERE client_id = CAST(:client_id AS uuid) AND held_at IS NOT NULL
+      AND id IN (SELECT recording_id FROM written WHERE state = 'stored')
+  )
+  SELECT camera_id, started_at, id FROM written
 """)
 
 _WRITE_UPLOADS = text("""
