@@ -134,7 +134,7 @@ async def rebuilt(sessions: async_sessionmaker[AsyncSession], footage: Path) -> 
     """One rebuild from that folder."""
     findings: list[Finding] = []
     summary, store = Summary(findings.append), FolderStore(footage)
-    await Rebuild(sessions, store, summary, now=datetime.now(UTC)).run()
+    await Rebuild(sessions, store, summary, clock=lambda: datetime.now(UTC)).run()
     await store.close()
     return summary, findings
 

@@ -8,6 +8,8 @@ from sqlalchemy import select, text
 
 from camfleet_contract.heartbeats import FetchProgress
 from camfleet_contract.uploading import MOST_FETCHES, Uploading
+from control_plane.jobs.queue import create_queue
+from control_plane.jobs.upkeep import keep_up
 from control_plane.local_client.configuration import read_config
 from control_plane.models import Event
 from control_plane.recordings.fetches import take_in_progress
@@ -128,6 +130,14 @@ async def test_who_never_comes_is_not_waited_for(admin: Script, operator: Script
     assert (await operator.get(f"fetches/{asked['id']}/"))["state"] == "expired"
     assert (await told(services, box)).fetches == []
     assert len(await operator.all("fetches/", is_open=False)) == 1
+    for _ in range(2):
+        await keep_up(create_queue(services.engine.url), services)
+    ended = await operator.get(f"fetches/{asked['id']}/")
+    assert ended["state"] == "expired"
+    assert ended["ended_at"] is not None
+    async with services.sessions() as session:
+        (event,) = await session.scalars(select(Event).where(Event.kind == "camera.fetch_ended"))
+    assert (event.actor, event.detail["result"]) == ("control-plane", "expired")
 
 
 async def test_what_cannot_be_asked_for_is_refused(admin: Script, operator: Script, services: Services) -> None:

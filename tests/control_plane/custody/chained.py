@@ -186,7 +186,9 @@ class Scene:
         """The database, or some of it, is gone and recreated from the store."""
         await self.sql(what_was_lost)
         summary = Summary(lambda _: None)
-        await Rebuild(self.services.sessions, self.services.store, summary, now=START + timedelta(hours=2)).run()
+        await Rebuild(
+            self.services.sessions, self.services.store, summary, clock=lambda: START + timedelta(hours=2)
+        ).run()
         assert summary.segments, "or there is nothing to be seen"
 
     async def gap(self, start: datetime, cause: str) -> None:

@@ -1,9 +1,12 @@
 """The queue is reached where DATABASE_URL says, as everything else is."""
 
 import pytest
+from procrastinate.exceptions import AlreadyEnqueued
 from sqlalchemy.engine import make_url
 
+from control_plane.jobs.periodic import PERIODIC, create_jobs
 from control_plane.jobs.queue import connection_arguments
+from control_plane.services import Services
 
 
 @pytest.mark.parametrize(
@@ -41,3 +44,13 @@ def test_the_url_means_the_same_to_both_drivers(url: str, expected: dict[str, ob
     assert {
         name: value for name, value in given.items() if name not in ours and not name.startswith("keepalives")
     } == expected
+
+
+async def test_ticks_do_not_pile_up(services: Services) -> None:
+    """While all replicas are busy, or away, one of each waits."""
+    queue = create_jobs(services)
+    async with queue.open_async():
+        for job in PERIODIC:
+            await queue.tasks[job.name].defer_async(timestamp=0)
+            with pytest.raises(AlreadyEnqueued):
+                await queue.tasks[job.name].defer_async(timestamp=60)

@@ -129,5 +129,5 @@ class Rebuilt:
 async def rebuilt(services: Services, store: Store | None = None, **how: Any) -> Rebuilt:
     findings: list[Finding] = []
     summary = Summary(findings.append)
-    await Rebuild(services.sessions, store or services.store, summary, now=NOW, **how).run()
+    await Rebuild(services.sessions, store or services.store, summary, **{"clock": lambda: NOW} | how).run()
     return Rebuilt(summary, findings)

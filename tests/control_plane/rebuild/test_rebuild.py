@@ -244,25 +244,6 @@ async def test_rows_whose_camera_has_nothing_in_the_store_are_missing_objects(se
     assert len((await rebuilt(services)).told) == 6, "an empty store"
 
 
-async def test_what_lies_in_another_store_is_not_missing_in_this_one(services: Services, folder: Path) -> None:
-    yard = Camera()
-    here, there, copied = [yard.segment(n) for n in range(3)]
-    for each in (here, there, copied):
-        each.put(folder)
-    await rebuilt(services)
-    assert {row["store_url"] for row in await segments(services)} == {folder.as_uri()}
-    for each in (there, copied):
-        await rows(
-            services, "UPDATE segments SET store_url = 'gs://old' WHERE id = :id", id=each.description.segment_id
-        )
-    for each in (here, there):
-        (folder / each.name).unlink()
-    found = await rebuilt(services)
-    assert found.told == sorted([("missing_object", here.name), ("different", copied.name)])
-    (differs,) = [finding for finding in found.findings if finding.kind == "different"]
-    assert differs.differences == {"store_url": ("gs://old", folder.as_uri())}
-
-
 async def test_old_footage_gets_the_partitions_of_its_months(services: Services, folder: Path) -> None:
     yard = Camera()
     objects = [yard.segment(n * 60 * 24 * 45 - 60 * 24 * 365 * 3, packets=1500) for n in range(4)]

@@ -145,10 +145,14 @@ class CameraRows:
     async def begin_of_chains(self, client_id: uuid.UUID) -> datetime | None:
         """Since when a recorder has counted this camera's segments, by its own clock."""
         query = select(Segment.started_at).where(
-            Segment.camera_id == self.camera_id, Segment.client_id == client_id, Segment.sequence == 1
+            Segment.camera_id == self.camera_id,
+            Segment.client_id == client_id,
+            Segment.chain_id.is_not(None),  # else no index has it
+            Segment.sequence == 1,
         )
         async with self._sessions() as session:
-            return await session.scalar(query.order_by(Segment.started_at).limit(1))
+            # The first of a handful, looked for here: the database would walk through time for it.
+            return min(await session.scalars(query), default=None)
 
     async def proven(self, chain: Chain, before: int) -> int:
         """How many of the chain's segments below a number were stored, wherever in time they are."""

@@ -18,6 +18,8 @@ class FetchEnd(StrEnum):
     NOTHING = "nothing"
     """The recorder has nothing of it, and nothing of it is stored."""
     CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    """The recorder was away for too long."""
 
 
 class Fetch(Base):

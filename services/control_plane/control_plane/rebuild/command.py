@@ -30,7 +30,7 @@ async def run(
             footage.sessions,
             footage.store,
             summary,
-            now=datetime.now(UTC),
+            clock=lambda: datetime.now(UTC),
             is_dry=is_dry,
             with_checksums=with_checksums,
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import date, datetime
 from itertools import islice
 
@@ -44,13 +44,14 @@ class Rebuild:
         store: Store,
         summary: Summary,
         *,
-        now: datetime,
+        clock: Callable[[], datetime],
         is_dry: bool = False,
         with_checksums: bool = False,
     ) -> None:
         """`with_checksums`: also what the database knows is read and compared byte by byte."""
         self._sessions, self._store, self._summary = sessions, store, summary
-        self._now, self._is_dry, self._with_checksums = now, is_dry, with_checksums
+        self._clock, self._is_dry, self._with_checksums = clock, is_dry, with_checksums
+        self._began = clock()
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._months: set[date] = set()
         self._seen: set[uuid.UUID] = set()
@@ -108,7 +109,7 @@ class Rebuild:
             comparing = [
                 tasks.create_task(self._compared(row, self._one_of(candidates[key], row.object_name)))
                 for key, row in known.items()
-                if row.is_settled(self._now)
+                if row.is_settled(self._began)
             ]
             describing = [
                 tasks.create_task(self._described(each))
@@ -211,10 +212,12 @@ class Rebuild:
                 await ensure_month(await session.connection(), "segments", month)
                 self._months.add(month)
         async with self._sessions.begin() as session:
+            # Retention leaves alone for a day what is made now: not since the run began, which may take days.
+            now = self._clock()
             pairs = {(each.client_id, each.description.camera_id) for each in found}
             made = await make_placeholders(session, pairs)
-            recordings = await make_recordings(session, list(zip(first_of_recordings, about, strict=True)), self._now)
-            segments = await make_segments(session, found, self._store.url, self._now)
+            recordings = await make_recordings(session, list(zip(first_of_recordings, about, strict=True)), now)
+            segments = await make_segments(session, found, self._store.url, now)
             await tell_rebuilt(session, found)
         self._summary.cameras += made.cameras
         self._summary.clients += made.clients
@@ -228,7 +231,7 @@ class Rebuild:
 
     def _missing(self, row: KnownSegment) -> None:
         is_here = row.store_url in {"", self._store.url}
-        if row.state is SegmentState.STORED and is_here and row.is_settled(self._now):
+        if row.state is SegmentState.STORED and is_here and row.is_settled(self._began):
             self._summary.add(Finding(Kind.MISSING_OBJECT, row.object_name))
 
 

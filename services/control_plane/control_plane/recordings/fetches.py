@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from camfleet_contract.heartbeats import FetchProgress
 from camfleet_contract.uploading import MOST_FETCHES
 from control_plane.errors import Conflict, Invalid, NotFound
-from control_plane.events import Actor, record_event
+from control_plane.events import BACKGROUND, Actor, record_event
 from control_plane.fleet.visibility import at_sites, of_cameras
 from control_plane.models import Camera, Client, ClientCamera, Fetch, FetchEnd, Recording, Segment, SegmentState
 from control_plane.recordings.holds import find_recording
@@ -107,6 +107,16 @@ async def cancel(session: AsyncSession, fetch: Fetch, *, now: datetime, actor: A
         _end(session, fetch, FetchEnd.CANCELLED, now, actor)
         await session.flush()
     return fetch
+
+
+async def end_expired(session: AsyncSession, now: datetime) -> int:
+    """End what nobody waits for any more; how many there were, some at a time."""
+    query = select(Fetch).where(Fetch.ended_at.is_(None), Fetch.expires_at <= now).order_by(Fetch.expires_at, Fetch.id)
+    expired = (await session.scalars(query.limit(_LOOKED_AT).with_for_update(skip_locked=True))).all()
+    for fetch in expired:
+        _end(session, fetch, FetchEnd.EXPIRED, now, BACKGROUND)
+    await session.flush()
+    return len(expired)
 
 
 async def take_in_progress(

@@ -4,7 +4,6 @@ import asyncio
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
 from sqlalchemy import Row, func, select, tuple_, update
@@ -21,6 +20,8 @@ _AT_ONCE = 16
 _RECORDINGS = 500
 _QUIET = timedelta(minutes=5)
 """A transaction that began before, and stores one more segment, has come to its end by then."""
+_Object = Row[uuid.UUID, datetime, uuid.UUID, str]
+"""Camera, start, id and object name of a segment."""
 _BEGINNING = (datetime.min.replace(tzinfo=UTC), uuid.UUID(int=0))
 
 
@@ -70,7 +71,7 @@ async def _differing(
     after: tuple[datetime, uuid.UUID],
     *,
     is_held: bool,
-) -> Sequence[Row[Any]]:
+) -> Sequence[_Object]:
     differs = Segment.store_hold.is_distinct_from(StoreHold.HELD) if is_held else Segment.store_hold.is_not(None)
     query = (
         select(Segment.camera_id, Segment.started_at, Segment.id, Segment.object_name)
@@ -87,7 +88,7 @@ async def _differing(
     return (await session.execute(query)).all()
 
 
-async def _ask(store: Store, page: Sequence[Row[Any]], *, is_held: bool) -> Sequence[Row[Any]]:
+async def _ask(store: Store, page: Sequence[_Object], *, is_held: bool) -> Sequence[_Object]:
     """Those that the store has, and holds or releases now. Raises StoreUnavailableError."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
@@ -105,7 +106,7 @@ async def _ask(store: Store, page: Sequence[Row[Any]], *, is_held: bool) -> Sequ
     return [segment for segment, task in zip(page, asking, strict=True) if task.result()]
 
 
-async def _note(session: AsyncSession, page: Sequence[Row[Any]], hold: StoreHold | None) -> None:
+async def _note(session: AsyncSession, page: Sequence[_Object], hold: StoreHold | None) -> None:
     if not page:
         return
     noted = update(Segment).where(
