@@ -12,9 +12,12 @@ from rich.console import Console
 
 from bench.api.measure import GOALS, api
 from bench.backlog import backlog
+from bench.coverage import CAMERAS as COVERED_CAMERAS
+from bench.coverage import coverage
 from bench.depacketizing import depacketizing
 from bench.ethernet import NoEthernetError
 from bench.fast_forward import LATE, fast_forward
+from bench.lists import LISTS, SIZES, lists
 from bench.muxing import muxing
 from bench.rate_limit import rate_limit
 from bench.rebuilding import rebuild_index
@@ -61,6 +64,13 @@ BENCHMARKS: dict[tuple[str, ...], Callable[[Path], Coroutine[Any, Any, list[Resu
     ): backlog,
     ("upload.rate_limit", "upload.rate_limit.off"): rate_limit,
     tuple(GOALS): api,
+    (
+        "coverage.camera_year",
+        "coverage.camera_year.reckoned",
+        "coverage.days_reckoned",
+        f"coverage.fleet_day.{COVERED_CAMERAS}",
+    ): coverage,
+    tuple(f"lists.{name}.{size}" for name in LISTS for size in SIZES[1:]): lists,
     ("storage.rebuild_index", "storage.rebuild_index.compared"): rebuild_index,
 }
 

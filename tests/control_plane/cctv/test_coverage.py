@@ -9,6 +9,7 @@ from sqlalchemy import text, update
 from uuid_utils.compat import uuid7
 
 from camfleet_contract.gaps import GapCause
+from control_plane.coverage.keeping import keep_day, settle_news
 from control_plane.models import Gap, Version
 from control_plane.services import Services
 from tests.control_plane.cctv.footage import Footage
@@ -111,6 +112,57 @@ async def test_a_day_to_come_has_nothing_due_yet(viewer: Script, camera: Any) ->
     tomorrow = (datetime.now(UTC) + timedelta(days=2)).date()
     (item,) = await viewer.all("coverage/", first_day=tomorrow, last_day=tomorrow)
     assert item["due_seconds"] == 0
+
+
+async def test_the_total_is_the_sum_of_what_is_kept_and_what_is_not(
+    admin: Script, camera: Any, services: Services
+) -> None:
+    site = {"id": camera["site_id"]}
+    others = [await admin.camera(site, name=f"Camera {number}") for number in range(2)]
+    client = await admin.client(site, camera)
+    async with services.sessions.begin() as session:
+        await session.execute(text("UPDATE cameras SET created_at = '2020-01-01'"))
+    footage = Footage(services)
+    for number, one in enumerate([camera, *others]):
+        recording = await footage.recording(client, one, started_at=MIDNIGHT + timedelta(hours=1))
+        await footage.segments(recording, 10 * (number + 1), stored=5)
+    await a_gap(services, camera, client, MIDNIGHT, 90, GapCause.STREAM_STALLED)
+    days = {"first_day": "2026-03-28", "last_day": "2026-03-30"}
+
+    async def check(**chosen: object) -> Any:
+        total = await admin.get("coverage/total/", **days, **chosen)
+        items = (await admin.get("coverage/", **days, **chosen))["items"]
+        assert (total.pop("camera_days"), total.pop("missing_camera_days")) == (len(items), 0)
+        assert total.pop("lost") == {"stream_stalled": 90}
+        assert total == {name: sum(item[name] for item in items) for name in total}
+        return total
+
+    before = await check()
+    for timezone_day in (date(2026, 3, 28), date(2026, 3, 29)):
+        while await keep_day(services.sessions, "Europe/Berlin", timezone_day, datetime.now(UTC)):
+            pass
+    while await settle_news(services.sessions, datetime.now(UTC)):
+        pass
+    async with services.sessions() as session:
+        assert await session.scalar(text("SELECT count(*) FROM coverage_days")) == 6
+    assert await check() == before
+    await check(camera_id=camera["id"])
+    await check(client_id=client["id"])
+    assert (await check(site_id=camera["site_id"]))["due_seconds"] == 71 * 3600
+
+
+async def test_what_can_not_be_reckoned_at_once_is_said(admin: Script, camera: Any, services: Services) -> None:
+    async with services.sessions.begin() as session:
+        await session.execute(text("UPDATE cameras SET created_at = '2020-01-01'"))
+    for number in range(6):
+        await admin.camera({"id": camera["site_id"]}, name=f"Camera {number}")
+    async with services.sessions.begin() as session:
+        await session.execute(text("UPDATE cameras SET created_at = '2020-01-01'"))
+    month = {"first_day": "2026-03-01", "last_day": "2026-03-31"}
+    total = await admin.get("coverage/total/", **month)
+    assert (total["camera_days"], total["missing_camera_days"], total["due_seconds"]) == (0, 7 * 31, 0)
+    refused = await admin.refused(422, "GET", "coverage/total/", params=month | {"last_day": "2026-04-01"})
+    assert list(fields_refused(refused)) == ["last_day"]
 
 
 @pytest.mark.parametrize(

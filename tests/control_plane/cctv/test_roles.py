@@ -62,6 +62,7 @@ OPERATIONS = [
     Operation("POST", "cameras/{camera}/record/", OPERATOR, lambda _: {"minutes": 15}, 202),
     Operation("POST", "clients/{client}/restart/", ADMIN, status=202),
     Operation("GET", "coverage/", VIEWER),
+    Operation("GET", "coverage/total/", VIEWER),
     Operation("GET", "drills/", VIEWER),
     Operation("GET", "events/", VIEWER),
     Operation("GET", "drills/{drill}/", VIEWER),

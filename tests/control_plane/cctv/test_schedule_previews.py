@@ -200,3 +200,8 @@ async def test_for_another_sites_scripts_there_is_nothing_to_preview(
         refused = await stranger.refused(422, "POST", "schedules/preview/", body | {"camera_id": camera["id"]})
         assert fields_refused(refused) == {"camera_id": f"there is no camera {camera['id']}"}
     assert {item["camera_id"] for item in await stranger.all("coverage/")} == {own["camera_id"]}
+    day = (datetime.now(UTC) + timedelta(days=2)).date()
+    days = {"first_day": day, "last_day": day}
+    assert (await stranger.get("coverage/total/", **days))["camera_days"] == 1
+    assert (await admin.get("coverage/total/", **days))["camera_days"] == 2
+    assert (await stranger.get("coverage/total/", site_id=camera["site_id"], **days))["camera_days"] == 0

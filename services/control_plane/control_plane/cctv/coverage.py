@@ -12,16 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from camfleet_contract.messages import WallDate
 from camfleet_contract.schedules import EARLIEST_YEAR, LATEST_YEAR
 from control_plane.cctv.callers import KeyRoute, Viewer
-from control_plane.cctv.coverage_answers import CoverageAnswer
+from control_plane.cctv.coverage_answers import CoverageAnswer, CoverageTotal
 from control_plane.cctv.paging import CameraDayCursor, Page, camera_day_at, cursor_at
 from control_plane.coverage.days import account_of, days_between, site_day
 from control_plane.coverage.measurement import CameraDay
+from control_plane.coverage.totals import Chosen, total
 from control_plane.database import Session
 from control_plane.errors import Invalid
 from control_plane.fleet.visibility import at_sites
 from control_plane.models import Camera, ClientCamera, Site
 
 MOST_DAYS = 366
+_MOST_SUMMED_UP = 31
 _USUAL = timedelta(days=6)
 
 router = APIRouter(route_class=KeyRoute, tags=["coverage"])
@@ -62,6 +64,32 @@ async def list_coverage(
         items=await _answers(session, page[:limit], now),
         next_cursor=cursor_at(following.camera_id, following.day) if following else None,
     )
+
+
+@router.get("/coverage/total/")
+async def total_coverage(
+    session: Session,
+    caller: Viewer,
+    camera_id: UUID | None = None,
+    site_id: UUID | None = None,
+    client_id: Annotated[UUID | None, Query(description="The cameras that this client records now.")] = None,
+    first_day: Annotated[WallDate | None, Query(description="At the cameras' sites; else the week's first.")] = None,
+    last_day: Annotated[WallDate | None, Query(description="Included; else today.")] = None,
+) -> CoverageTotal:
+    """Sum up the same of all these cameras and days, at most 31 days.
+
+    Days are kept two hours after their end. Where many are not, as today of a large fleet, `missing_camera_days` says
+    how many of them are not in the sums.
+    """
+    now = datetime.now(UTC)
+    first, last = _period(first_day, last_day, now.date())
+    if (last - first).days >= _MOST_SUMMED_UP:
+        raise Invalid("last_day", f"at most {_MOST_SUMMED_UP} days can be summed up at once")
+    site_ids = caller.site_ids
+    if site_id:
+        site_ids = frozenset({site_id}) if caller.sees(site_id) else frozenset()
+    chosen = Chosen(camera_id, site_ids, client_id)
+    return CoverageTotal.of(await total(session, chosen, list(days_between(first, last)), now))
 
 
 def _period(first: date | None, last: date | None, today: date) -> tuple[date, date]:

@@ -9,6 +9,7 @@ from pydantic import Field
 from camfleet_contract.gaps import GapCause
 from control_plane.cctv.answers import Answer
 from control_plane.coverage.measurement import CameraDay, Covered
+from control_plane.coverage.totals import Total
 
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -49,6 +50,19 @@ class CoverageAnswer(CoverageSums):
     @classmethod
     def of(cls, day: CameraDay, covered: Covered) -> "CoverageAnswer":
         return cls(camera_id=day.camera_id, day=day.day, start=day.span[0], end=day.span[1], **sums(covered))
+
+
+class CoverageTotal(CoverageSums):
+    """All cameras and days that were asked for, together."""
+
+    camera_days: Annotated[int, Field(ge=0)]
+    """So many days of cameras are in the sums."""
+    missing_camera_days: Annotated[int, Field(ge=0)]
+    """So many are not: they are not reckoned yet."""
+
+    @classmethod
+    def of(cls, found: Total) -> "CoverageTotal":
+        return cls(camera_days=found.camera_days, missing_camera_days=found.missing, **sums(found.covered))
 
 
 def sums(covered: Covered) -> dict[str, object]:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from camfleet_contract.zones import first_instant
 from control_plane.coverage.due import Openings, due, zone_or_utc
 from control_plane.coverage.history import histories
+from control_plane.coverage.kept import read_kept
 from control_plane.coverage.measurement import CameraDay, Covered, measure
 from control_plane.coverage.spans import Span, within
 
@@ -31,7 +32,13 @@ def days_between(first: date, last: date) -> Iterable[date]:
 async def account_of(
     session: AsyncSession, days: Sequence[CameraDay], now: datetime
 ) -> dict[tuple[UUID, date], Covered]:
-    """What became of what was due on each of the days until `now`."""
+    """What became of what was due on each of the days until `now`: as it was kept, else reckoned."""
+    kept = await read_kept(session, days, now)
+    return kept | await reckoned(session, [day for day in days if (day.camera_id, day.day) not in kept], now)
+
+
+async def reckoned(session: AsyncSession, days: Sequence[CameraDay], now: datetime) -> dict[tuple[UUID, date], Covered]:
+    """The same from segments, gaps and schedules themselves."""
     if not days:
         return {}
     period = min(day.span[0] for day in days), max(day.span[1] for day in days)

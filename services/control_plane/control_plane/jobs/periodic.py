@@ -10,6 +10,7 @@ import structlog
 from procrastinate import App
 
 from control_plane.jobs.commands import settle_commands
+from control_plane.jobs.coverage import keep_coverage
 from control_plane.jobs.drills import drill_daily
 from control_plane.jobs.liveness import look_after_fleet
 from control_plane.jobs.queue import create_queue
@@ -48,6 +49,7 @@ PERIODIC = (
     PeriodicJob("commands", "* * * * *", timedelta(minutes=1), settle_commands),
     PeriodicJob("object_holds", "* * * * *", timedelta(minutes=10), settle_object_holds),
     # Each hour it is asked whether the day's is due: so what could not be done at night is done as soon as it can.
+    PeriodicJob("coverage", "* * * * *", timedelta(minutes=10), keep_coverage),
     PeriodicJob("drill", "41 * * * *", timedelta(minutes=30), drill_daily),
 )
 _CAMERA_LIMIT = timedelta(minutes=30)

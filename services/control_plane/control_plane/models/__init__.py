@@ -3,7 +3,7 @@
 from control_plane.models.access import ApiKey, ClientToken, Operator, Role
 from control_plane.models.base import Base
 from control_plane.models.commands import Command
-from control_plane.models.coverage import Version
+from control_plane.models.coverage import CoverageDay, CoverageNews, Version
 from control_plane.models.deletions import BegunDeletion
 from control_plane.models.drills import Drill
 from control_plane.models.events import Event
@@ -25,6 +25,8 @@ __all__ = [
     "ClientContact",
     "ClientToken",
     "Command",
+    "CoverageDay",
+    "CoverageNews",
     "Drill",
     "DueWindow",
     "Event",
