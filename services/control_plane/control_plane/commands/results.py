@@ -71,27 +71,34 @@ async def take_in_result(
 
 async def end(session: AsyncSession, command: Command, state: CommandState, actor: Actor, now: datetime) -> None:
     """Nothing more is done about it: its secret goes, and so does a token that nobody has come to use."""
-    was_over = command.ended_at is not None
-    command.ended_at, command.ended_as = now, state
-    command.secret_encrypted = None
     # Accepted and never answered, it may be in use.
     is_unused = state is CommandState.FAILED or (state is CommandState.EXPIRED and command.accepted_at is None)
     if command.token_id is not None and is_unused:
         unused = update(ClientToken).where(ClientToken.id == command.token_id, ClientToken.revoked_at.is_(None))
         await session.execute(unused.values(revoked_at=now))
+    await _close(session, command, state, actor, now)
+
+
+async def _close(session: AsyncSession, command: Command, state: CommandState, actor: Actor, now: datetime) -> None:
+    was_over = command.ended_at is not None
+    command.ended_at, command.ended_as = now, state
+    command.secret_encrypted = None
     await session.flush()
     late = {"was": CommandState.EXPIRED} if was_over else {}
     record_command(session, command, "command_ended", actor, state=state, detail=command.detail, **late)
 
 
 async def end_deliveries(session: AsyncSession, client_id: uuid.UUID, actor: Actor, now: datetime) -> None:
-    """No token that is on its way to the client is good any more."""
+    """No token that is on its way to the client is wanted any more; the caller revokes them, with all others.
+
+    Commands are locked before tokens, here as in an answer: two who came in different orders would wait for each other.
+    """
     on_their_way = select(Command).where(
         Command.client_id == client_id, Command.kind == CommandKind.ROTATE_TOKEN, Command.ended_at.is_(None)
     )
     for command in await session.scalars(on_their_way.order_by(Command.id).with_for_update()):
         command.detail = "All tokens of this recorder were revoked."
-        await end(session, command, CommandState.FAILED, actor, now)
+        await _close(session, command, CommandState.FAILED, actor, now)
 
 
 def _keep_outcome(secrets: SecretBox, command: Command, outcome: Outcome, now: datetime) -> None:

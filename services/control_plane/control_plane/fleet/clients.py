@@ -192,6 +192,7 @@ async def rotate_token(
 
 async def revoke_tokens(session: AsyncSession, client: Client, *, now: datetime, actor: Actor) -> int:
     """Refuse every token of the client from now on; how many were live. A stolen recorder is locked out by this."""
+    await end_deliveries(session, client.id, actor, now)
     revoked = await session.scalars(
         update(ClientToken)
         .where(
@@ -204,7 +205,6 @@ async def revoke_tokens(session: AsyncSession, client: Client, *, now: datetime,
     )
     prefixes = list(revoked)
     record_event(session, "client", client.id, "client.tokens_revoked", actor, {"token_prefixes": prefixes})
-    await end_deliveries(session, client.id, actor, now)
     return len(prefixes)
 
 
