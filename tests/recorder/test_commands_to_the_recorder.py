@@ -91,14 +91,15 @@ async def test_nothing_is_restarted_that_nobody_would_start_again(box: Box) -> N
 
 
 def test_a_service_manager_is_known_by_what_it_sets_for_the_process_that_it_started() -> None:
-    assert is_started_again({}, 1, 0), "the first process of a container"
-    assert is_started_again({"SYSTEMD_EXEC_PID": "812", "INVOCATION_ID": "f00"}, 812, 1)
-    assert is_started_again({"INVOCATION_ID": "f00"}, 812, 1), "an older systemd"
-    assert not is_started_again({}, 812, 700)
-    assert not is_started_again({}, 812, 1)
-    assert not is_started_again({"SYSTEMD_EXEC_PID": "700", "INVOCATION_ID": "f00"}, 812, 700), (
-        "inherited by a terminal"
-    )
+    assert is_started_again({}, 1, 0, "recorder"), "the first process of a container"
+    assert is_started_again({}, 7, 1, "docker-init")
+    assert is_started_again({"SYSTEMD_EXEC_PID": "812", "INVOCATION_ID": "f00"}, 812, 1, "systemd")
+    assert is_started_again({"INVOCATION_ID": "f00"}, 812, 1, "systemd"), "an older systemd"
+    assert not is_started_again({}, 812, 700, "systemd")
+    assert not is_started_again({}, 812, 1, "systemd")
+    inherited = {"SYSTEMD_EXEC_PID": "700", "INVOCATION_ID": "f00"}
+    assert not is_started_again(inherited, 812, 700, "systemd"), "of a terminal"
+    assert not is_started_again({}, 812, 700, "docker-init"), "by hand, in a container"
 
 
 async def test_a_recorder_that_was_given_a_token_and_restarted_goes_on_with_it(

@@ -6,9 +6,12 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 
 # Within the 10 s that a stop may take: the cameras seal in 8, the rest is for the last reports.
 HARD_STOP_SECONDS = 9.5
+_FIRST_OF_CONTAINERS = frozenset({"docker-init", "tini", "dumb-init", "catatonit"})
+"""They end with what they run, and the container with them."""
 
 
 class Ending:
@@ -35,14 +38,25 @@ class Ending:
             deadline.start()
 
 
-def is_started_again(environment: Mapping[str, str], process_id: int, parent_id: int) -> bool:
-    """Whether a service manager runs this process, and would start it again: systemd, or that of containers."""
+def is_started_again(environment: Mapping[str, str], process_id: int, parent_id: int, first_process: str) -> bool:
+    """Whether a service manager runs this process, and would start it again: systemd, or that of containers.
+
+    `first_process` is the name of process 1.
+    """
     if process_id == 1:
         return True
     if environment.get("SYSTEMD_EXEC_PID") == str(process_id):
         return True
     # Before version 248 systemd doesn't say whom it started; what is inherited in a terminal has another parent.
-    return "INVOCATION_ID" in environment and parent_id == 1
+    return parent_id == 1 and ("INVOCATION_ID" in environment or first_process in _FIRST_OF_CONTAINERS)
+
+
+def first_process() -> str:
+    """The name of process 1; empty where the system doesn't tell."""
+    try:
+        return Path("/proc/1/comm").read_text("utf-8", errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def _give_up_waiting() -> None:

@@ -28,7 +28,7 @@ from recorder.config import ConfigSync
 from recorder.config_cache import ConfigCache
 from recorder.control_plane import connected
 from recorder.deeds import Deeds
-from recorder.ending import Ending, is_started_again
+from recorder.ending import Ending, first_process, is_started_again
 from recorder.errors import ControlPlaneError
 from recorder.heartbeat import Heartbeats
 from recorder.held_up import Waiting
@@ -119,7 +119,7 @@ async def run(settings: Settings) -> bool:
                 Looks(cameras, capturing, clock, spool),
                 tokens,
                 restart=partial(ending.ask, restart=True),
-                is_started_again=is_started_again(os.environ, os.getpid(), os.getppid()),
+                is_started_again=is_started_again(os.environ, os.getpid(), os.getppid(), first_process()),
             )
             commands = Commands(control_plane, spool, deeds, clock=clock)
             config = ConfigSync(
