@@ -3,12 +3,14 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from control_plane.logs import configure_logs, without_secrets
+from control_plane.logs import configure_logs, log_request, without_secrets
+from control_plane.request_lines import RequestLine
 from control_plane.security.tokens import new_api_key, new_client_token
 
 
@@ -69,3 +71,37 @@ def test_secrets_in_events_and_tracebacks_are_taken_out(log: io.StringIO) -> Non
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert without_secrets(text) == text
+
+
+LINES = {
+    "plain": RequestLine("POST", "/v0/api/local-client/heartbeat", 200, 12.3, "127.0.0.1", "01a204c3029b76e8"),
+    "an odd path": RequestLine("GET", "/a b'c=d\"\u2713", 404, 0.1, "::1", "r1"),
+    "a token in it": RequestLine("GET", f"/{new_client_token().text}", 404, 0.1, "::1", "r1"),
+    "no answer": RequestLine("GET", "/health/", 0, 0.1, "", "r1"),
+}
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+@pytest.mark.parametrize("name", LINES)
+def test_a_line_about_a_request_is_the_same_the_short_way(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch, log_format: str, name: str
+) -> None:
+    monkeypatch.setattr("sys.stderr", log)
+    configure_logs("INFO", log_format)
+    line = LINES[name]
+    with structlog.contextvars.bound_contextvars(request_id=line.request_id):
+        log_request(line, is_quiet=False)
+        structlog.get_logger("control_plane.requests").info(
+            "request",
+            method=line.method,
+            path=line.path,
+            status=line.status or None,
+            milliseconds=line.milliseconds,
+            address=line.address,
+        )
+        log_request(line, is_quiet=True)
+    short, long = log.getvalue().splitlines()
+    stamp = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
+    assert stamp.sub("", short) == stamp.sub("", long)
+    assert len(stamp.findall(short)) == 1
+    assert "cfr_" not in short

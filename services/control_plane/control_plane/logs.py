@@ -3,10 +3,14 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
-from typing import Any
+from collections.abc import Callable, MutableMapping
+from typing import Any, TextIO
 
 import structlog
+
+from control_plane.request_lines import RequestLine, short_way
+
+_requests = structlog.get_logger("control_plane.requests")
 
 # Tokens and keys as `security.tokens` makes them, credentials in URLs, and what stands in an Authorization header.
 _SECRETS = (
@@ -30,7 +34,8 @@ def configure_logs(level: str, log_format: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
+    handler.write_request = short_way(log_format, sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
@@ -58,6 +63,32 @@ def configure_logs(level: str, log_format: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # The pool warns at each failed attempt to connect, with the connection's parameters; the worker says it once.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes to standard error; lines about requests also the short way."""
+
+    write_request: Callable[[RequestLine], bool]
+
+
+def log_request(line: RequestLine, *, is_quiet: bool) -> None:
+    """Log one request; a quiet one only when everything is logged."""
+    root = logging.getLogger()
+    handler = root.handlers[0] if root.handlers else None
+    if isinstance(handler, _Handler):
+        if root.level > (logging.DEBUG if is_quiet else logging.INFO):
+            return
+        if not is_quiet and line.status and handler.write_request(line):
+            return
+    write = _requests.debug if is_quiet else _requests.info
+    write(
+        "request",
+        method=line.method,
+        path=line.path,
+        status=line.status or None,
+        milliseconds=line.milliseconds,
+        address=line.address,
+    )
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

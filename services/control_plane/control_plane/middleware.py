@@ -7,18 +7,26 @@ import time
 from http import HTTPStatus
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
-log = structlog.get_logger("control_plane.requests")
+from control_plane.logs import log_request
+from control_plane.request_lines import RequestLine
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Whoever sends more than is wanted is read to the end, within reason: if the connection were cut at once, the caller
 # would see a broken pipe in place of the answer.
 _DRAIN_BYTES = 32 * 1024 * 1024
 _DRAIN_SECONDS = 3.0
+
+
+_SECURITY_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"same-origin"),
+]
+_HTTPS_HEADER = (b"strict-transport-security", b"max-age=31536000")
 
 
 class RequestLog:
@@ -31,7 +39,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
+        given = _header(scope, b"x-request-id").decode("latin-1")
         request_id = given if _SANE_ID.fullmatch(given) else uuid7().hex
         scope["camfleet.request_id"] = request_id
         path = scope["path"]  # mounts change the scope
@@ -41,7 +49,7 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
@@ -50,15 +58,10 @@ class RequestLog:
             finally:
                 # Probes come every few seconds for ever, and so do polls that bring nothing new.
                 is_quiet = status == HTTPStatus.NOT_MODIFIED or ("/health" in path and status < HTTPStatus.BAD_REQUEST)
-                write = log.debug if is_quiet else log.info
-                write(
-                    "request",
-                    method=scope["method"],
-                    path=path[:200],
-                    status=status or None,
-                    milliseconds=round((time.monotonic() - started) * 1000, 1),
-                    address=(scope.get("client") or ("",))[0],
-                )
+                milliseconds = round((time.monotonic() - started) * 1000, 1)
+                address = (scope.get("client") or ("",))[0]
+                line = RequestLine(scope["method"], path[:200], status, milliseconds, address, request_id)
+                log_request(line, is_quiet=is_quiet)
 
 
 class SecurityHeaders:
@@ -74,12 +77,12 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("X-Content-Type-Options", "nosniff")
-                headers.setdefault("X-Frame-Options", "DENY")
-                headers.setdefault("Referrer-Policy", "same-origin")
-                if scope["scheme"] == "https":
-                    headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+                headers = list(message.get("headers", ()))
+                given = {name.lower() for name, _ in headers}
+                headers += [header for header in _SECURITY_HEADERS if header[0] not in given]
+                if scope["scheme"] == "https" and _HTTPS_HEADER[0] not in given:
+                    headers.append(_HTTPS_HEADER)
+                message["headers"] = headers
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
@@ -99,11 +102,11 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        announced = headers.get("content-length", "")
+        headers = dict(scope["headers"])
+        announced = headers.get(b"content-length", b"")
         body = _Body(receive, self._max_bytes, int(announced) if announced.isdigit() else 0)
         # A caller who waits for leave to send has sent nothing yet.
-        may_drain = "expect" not in headers and ("transfer-encoding" in headers or body.announced > 0)
+        may_drain = b"expect" not in headers and (b"transfer-encoding" in headers or body.announced > 0)
 
         async def drain_and_send(message: Message) -> None:
             refuses = message["type"] == "http.response.start" and message["status"] >= HTTPStatus.BAD_REQUEST
@@ -112,6 +115,10 @@ class BodyLimit:
             await send(message)
 
         await self._app(scope, body.receive, drain_and_send)
+
+
+def _header(scope: Scope, name: bytes) -> bytes:
+    return next((value for key, value in scope["headers"] if key == name), b"")
 
 
 class _Body:
