@@ -66,3 +66,7 @@ drain: setup ## Kill everything while 1,000 segments are brought: stored once, n
 .PHONY: replicas
 replicas: setup ## Ten minutes of background work by two control planes, one killed in the middle; REPLICAS_ARGS="--minutes N"
 	@$(VENV)/bin/python -m trials replicas $(REPLICAS_ARGS)
+
+.PHONY: push
+push: setup ## 2,000 recorders wait for news on two replicas while cameras are edited; PUSH_ARGS="--recorders N --replicas N --edits N"
+	@$(VENV)/bin/python -m trials push $(PUSH_ARGS)

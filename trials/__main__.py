@@ -14,8 +14,9 @@ from trials.disks import NoLoopDevice
 from trials.drain import drain_under_kills
 from trials.kills import Killed, kill_again_and_again
 from trials.mortal_site import Way
+from trials.push import Pushed, push
 from trials.replicas import Replicated, run_replicas
-from trials.screen import console, show_drained, show_killed, show_replicated, show_soaked
+from trials.screen import console, show_drained, show_killed, show_pushed, show_replicated, show_soaked
 from trials.soak import Soaked, soak
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Long runs, one at a time.")
@@ -82,6 +83,22 @@ def replicas(
         raise typer.Exit(1)
 
 
+@app.command("push")
+def push_command(
+    recorders: Annotated[int, typer.Option(min=1)] = 2000,
+    replicas: Annotated[int, typer.Option(min=1, max=8)] = 2,
+    edits: Annotated[int, typer.Option(min=1)] = 100,
+    file: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = _BUILD / "push.json",
+) -> None:
+    """Recorders wait for news, each over a connection of its own, while cameras are edited: how long an edit takes."""
+    with ground(file.with_suffix(""), empty=True) as folder:
+        pushed = asyncio.run(_pushed(folder, recorders, replicas, edits))
+    file.write_text(json.dumps(pushed.as_json(), indent=2) + "\n")
+    show_pushed(pushed)
+    if not pushed.holds:
+        raise typer.Exit(1)
+
+
 @app.command()
 def drain(
     segments: Annotated[int, typer.Option(min=10)] = 1000,
@@ -125,6 +142,11 @@ async def _killed(folder: Path, times: int, seed: int, *, cut_power: bool) -> Ki
 async def _replicated(folder: Path, seconds: float) -> Replicated:
     async with embedded_database(folder / "database") as database:
         return await run_replicas(folder, database, seconds, tell=console.print)
+
+
+async def _pushed(folder: Path, recorders: int, replicas: int, edits: int) -> Pushed:
+    async with embedded_database(folder / "database") as database:
+        return await push(folder, database, recorders, replicas, edits, tell=console.print)
 
 
 async def _soaked(folder: Path, cameras: int, seconds: float, seed: int, segment_seconds: int) -> Soaked:

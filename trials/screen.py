@@ -9,6 +9,7 @@ from rich.table import Table
 from trials.accounts import Account
 from trials.drain import Drained
 from trials.kills import BOUND_SECONDS, Killed
+from trials.push import Pushed
 from trials.replicas import Replicated
 from trials.soak import Soaked
 
@@ -43,6 +44,19 @@ def show_killed(what: str, killed: Killed) -> None:
     console.print(
         f"median {killed.median_seconds:.2f} s, worst {killed.worst_seconds:.2f} s per {what} and camera: "
         + ("holds" if killed.holds else "DOES NOT HOLD")
+    )
+
+
+def show_pushed(pushed: Pushed) -> None:
+    """What the edits took, and what the waiting costs."""
+    console.print(
+        f"{pushed.arrived} of {pushed.edits} edits arrived: median {pushed.median_ms} ms, 95 % within {pushed.p95_ms}, "
+        f"worst {pushed.worst_ms}; {pushed.news_for_nobody} documents went to recorders that nobody had edited"
+    )
+    console.print(
+        f"{pushed.recorders} recorders waited on {pushed.replicas} replicas: {pushed.memory_per_waiting_kb} kB each, "
+        f"{pushed.memory_of_a_replica_mb} MB a replica, {pushed.processor_while_waiting:.1%} of a processor meanwhile: "
+        + ("holds" if pushed.holds else "DOES NOT HOLD")
     )
 
 

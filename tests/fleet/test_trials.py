@@ -6,6 +6,7 @@ import pytest
 
 from trials.disks import NoLoopDevice
 from trials.kills import Killed, kill_again_and_again
+from trials.push import push
 from trials.replicas import run_replicas
 from trials.soak import soak
 
@@ -56,3 +57,9 @@ async def test_two_replicas_do_each_job_once_and_take_over_from_one_that_was_kil
 ) -> None:
     replicated = await run_replicas(tmp_path, database, seconds=4)
     assert replicated.holds, replicated.as_json()
+
+
+@pytest.mark.timeout(400)
+async def test_an_edit_reaches_who_waits_for_it_and_nobody_else(database: str, tmp_path: Path) -> None:
+    pushed = await push(tmp_path, database, recorders=40, replicas=2, edits=6)
+    assert (pushed.arrived, pushed.news_for_nobody) == (6, 0)
