@@ -52,7 +52,9 @@ def settings(database: str, tmp_path: Path) -> Settings:
 async def services(settings: Settings, database: str) -> AsyncIterator[Services]:
     engine = create_engine(database, pool_size=10)
     store = open_store(settings.storage_url, default_folder=settings.data_dir / "bucket", credentials=None)
-    yield Services(settings, engine, create_sessions(engine), SecretBox(SECRET_KEY), store, ConfigChanges())
+    services = Services(settings, engine, create_sessions(engine), SecretBox(SECRET_KEY), store, ConfigChanges())
+    yield services
+    await services.direct.close()
     await store.close()
     await engine.dispose()
 

@@ -153,13 +153,14 @@ class _Unexpected:
         except Exception as error:  # the last place where an answer can still be given
             if has_started:
                 raise
-            response = _response_to(error, scope)
+            response = response_to(error, scope)
         else:
             return
         await response(scope, receive, send)
 
 
-def _response_to(error: Exception, scope: Scope) -> Response:
+def response_to(error: Exception, scope: Scope) -> Response:
+    """The answer to a request that failed; logged if it is a fault of ours."""
     refusal = refusal_for(error)
     if refusal is None:
         log.error("request_failed", exc_info=error)

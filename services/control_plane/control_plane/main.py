@@ -15,6 +15,7 @@ from control_plane.console import app as console
 from control_plane.jobs.worker import work
 from control_plane.liveness.listening import listen
 from control_plane.local_client import app as local_client
+from control_plane.local_client.short_cut import ShortCut
 from control_plane.middleware import BodyLimit, RequestLog, SecurityHeaders
 from control_plane.services import Services
 
@@ -39,6 +40,7 @@ def create_app(services: Services) -> FastAPI:
     console.attach(app, services)
     app.add_api_route("/", _start_page, methods=["GET", "HEAD"])
     # The last one added sees a request first.
+    app.add_middleware(ShortCut, services=services)
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)

@@ -90,9 +90,11 @@ async def open_services(settings: Settings, url: str) -> AsyncIterator[Services]
             pool_size=settings.database_pool_size,
             statement_timeout_seconds=settings.statement_timeout_seconds,
         )
+        services = Services(settings, engine, create_sessions(engine), secrets, store, ConfigChanges())
         try:
-            yield Services(settings, engine, create_sessions(engine), secrets, store, ConfigChanges())
+            yield services
         finally:
+            await services.direct.close()
             await engine.dispose()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -83,6 +84,9 @@ async def running_service(settings: Settings) -> AsyncIterator[RunningService]:
 
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. Raises StartError."""
+    # Each recorder that waits for news is a connection, and the usual limit for a program is 1,024.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     await _until_told_to_end(lambda has_started, told_to_end: _run(settings, has_started, told_to_end))
 
 

@@ -130,6 +130,8 @@ async def test_an_edit_on_one_replica_reaches_a_recorder_that_waits_on_another(
 async def test_no_edit_is_lost_between_reading_and_waiting(place: Place, database: str, recorder: Recorder) -> None:
     etag = (await recorder.get("config")).headers["ETag"]
     engine = place.service.services.engine.sync_engine
+    # Otherwise it is remembered, and not read at all.
+    place.service.services.config_changes.all_changed()
 
     async def edit() -> None:
         connection = await connect(database)
@@ -242,7 +244,7 @@ async def test_a_heartbeat_tells_whether_the_configuration_changed(place: Place,
     assert (await recorder.post("heartbeat", json=told)).json()["config_changed"] is False
     with counted_statements(place.service.services.engine) as statements:
         assert (await recorder.post("heartbeat", json=told)).json()["config_changed"] is False
-    assert len(statements) == 2
+    assert statements == []  # `test_round_trips` counts the one that goes past the engine
     async with waiting(place, recorder) as request:
         await place.rows("UPDATE cameras SET name = 'Renamed'")
         await request

@@ -3,18 +3,16 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from tests.control_plane.local_client.footage import START, Footage
 from tests.control_plane.local_client.sites import API, CALLS, Place, Recorder
-from tests.postgres import Postgres
+from tests.postgres import Postgres, connect
 
 
 @contextlib.asynccontextmanager
@@ -63,30 +61,28 @@ async def test_a_recorder_that_waits_hears_of_what_was_changed_after_the_databas
     assert response.json()["cameras"][0]["name"] == "Renamed"
 
 
-@contextlib.contextmanager
-def dying_before_the_commit(engine: AsyncEngine) -> Iterator[list[str]]:
-    """The connection of every transaction that wrote something is gone when it should be committed."""
-    written: list[str] = []
+DIE_AT_THE_COMMIT = """
+    CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(60); RETURN NULL; END $$;
+    CREATE CONSTRAINT TRIGGER die AFTER INSERT OR UPDATE ON {table} DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION die();
+"""
 
-    def note(_connection: Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if statement.lstrip().startswith(("INSERT", "UPDATE")):
-            written.append(statement)
 
-    def die(connection: Connection) -> None:
-        if written:
-            connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
-
-    event.listen(engine.sync_engine, "before_cursor_execute", note)
-    event.listen(engine.sync_engine, "commit", die)
+@contextlib.asynccontextmanager
+async def dying_before_the_commit(url: str, table: str) -> AsyncIterator[None]:
+    """The connection of every transaction that wrote into `table` is gone when it should be committed."""
+    connection = await connect(url)
     try:
-        yield written
+        await connection.execute(DIE_AT_THE_COMMIT.format(table=table))
+        yield
+        await connection.execute("DROP FUNCTION die CASCADE")
     finally:
-        event.remove(engine.sync_engine, "before_cursor_execute", note)
-        event.remove(engine.sync_engine, "commit", die)
+        await connection.close(timeout=5)
 
 
 async def test_nothing_is_acknowledged_that_was_not_committed(
-    place: Place, camera_id: uuid.UUID, recorder: Recorder, footage: Footage
+    database: str, place: Place, camera_id: uuid.UUID, recorder: Recorder, footage: Footage
 ) -> None:
     offer = footage.offer()
     footage.put(offer)
@@ -114,9 +110,8 @@ async def test_nothing_is_acknowledged_that_was_not_committed(
         ("heartbeat", {"json": {"active_recordings": 3}}, "FROM client_contacts WHERE active_recordings = 3"),
     ]
     for path, call, trace in calls:
-        with dying_before_the_commit(place.service.services.engine) as written:
+        async with dying_before_the_commit(database, trace.split()[1]):
             response = await recorder.post(path, **call)
-        assert written, path
         assert (response.status_code, response.headers["Retry-After"]) == (503, "5"), path
         assert await place.rows(f"SELECT 1 {trace}") == [], path
         assert (await recorder.post(path, **call)).status_code == 200, path

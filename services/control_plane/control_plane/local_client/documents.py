@@ -1,26 +1,17 @@
 """`GET schedules`, `GET cameras` and `GET config`: what a recorder is told, sent only when it changed."""
 
-import asyncio
-import contextlib
-import uuid
-from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response, Security
+from fastapi import APIRouter, Depends, Header, Query, Request, Response, Security
 
 from camfleet_contract.cameras import Camera
 from camfleet_contract.configuration import RecorderConfig, Schedule
-from control_plane.database import Session
 from control_plane.local_client import refusals
 from control_plane.local_client.callers import KnownCaller, TokenRoute, bearer, identify
-from control_plane.local_client.conditional import document, has_newest
-from control_plane.local_client.configuration import read_assigned, read_config
+from control_plane.local_client.conditional import document
 from control_plane.local_client.examples import example_of
-from control_plane.services import Services, Shared
-
-LONGEST_WAIT_SECONDS = 60
-# One edit is often several rows: let them all come before the document is put together anew.
-_DEBOUNCE_SECONDS = 0.02
+from control_plane.local_client.reading import LONGEST_WAIT_SECONDS, newest_config, newest_documents
+from control_plane.services import Shared
 
 _ETAG = refusals.etag_header()
 _IGNORED = "Accepted in any form and ignored: the token tells who calls, and the answer is always complete."
@@ -53,15 +44,13 @@ Ignored = Annotated[str | None, Query(description=_IGNORED)]
 )
 async def schedules(
     request: Request,
-    session: Session,
     shared: Shared,
     caller: KnownCaller,
     client_id: Ignored = None,  # noqa: ARG001 - documented and ignored
     last_sync: Ignored = None,  # noqa: ARG001 - as above
 ) -> Response:
     """All active schedules of the active cameras that are assigned to this client and recorded by it, newest first."""
-    assigned = await read_assigned(session, shared.secrets, caller.client_id)
-    return document(request, assigned.schedules_json())
+    return document(request, (await newest_documents(shared, caller)).schedules)
 
 
 @router.get(
@@ -71,15 +60,13 @@ async def schedules(
 )
 async def cameras(
     request: Request,
-    session: Session,
     shared: Shared,
     caller: KnownCaller,
     client_id: Ignored = None,  # noqa: ARG001 - documented and ignored
     last_sync: Ignored = None,  # noqa: ARG001 - as above
 ) -> Response:
     """All active cameras that are assigned to this client and recorded by it, newest first."""
-    assigned = await read_assigned(session, shared.secrets, caller.client_id)
-    return document(request, assigned.cameras_json())
+    return document(request, (await newest_documents(shared, caller)).cameras)
 
 
 @router.get(
@@ -102,57 +89,6 @@ async def config(
     ] = 0,
 ) -> Response:
     """Return the whole configuration as one consistent document."""
-    deadline = asyncio.get_running_loop().time() + wait
-    # Watched before it is read: a change in between is heard. Nothing of the database is held while waiting.
-    async with contextlib.AsyncExitStack() as stack:
-        changed = stack.enter_context(shared.config_changes.watch(caller.client_id))
-        gone = await stack.enter_async_context(_noticing_the_end(request, changed))
-        while True:
-            changed.clear()
-            newest = await _read_config(shared, caller.client_id)
-            shared.config_changes.remember(caller.client_id, newest.revision, changed)
-            etag = f'"{newest.revision}"'
-            if not has_newest(request, etag) or shared.config_changes.is_closed or gone.is_set():
-                break
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await changed.wait()
-                    if gone.is_set():
-                        break
-                    await asyncio.sleep(_DEBOUNCE_SECONDS)
-            except TimeoutError:
-                break
-            # The wait may have been long: the token may be revoked by now.
-            async with shared.config_changes.reading_turn:
-                await identify(request)
-    return document(request, newest.model_dump_json().encode(), etag)
-
-
-@contextlib.asynccontextmanager
-async def _noticing_the_end(request: Request, changed: asyncio.Event) -> AsyncIterator[asyncio.Event]:
-    """Set `changed`, and the event that comes out, when the caller hangs up.
-
-    A recorder on a bad link calls again and again, and each call that it gave up would wait on for nobody.
-    """
-    gone = asyncio.Event()
-
-    async def watch() -> None:
-        # Whoever sends a body that is too big with a GET is not waited for either.
-        with contextlib.suppress(HTTPException):
-            while (await request.receive())["type"] != "http.disconnect":
-                pass
-        gone.set()
-        changed.set()
-
-    watching = asyncio.create_task(watch(), name="config-caller")
-    try:
-        yield gone
-    finally:
-        watching.cancel()
-        await asyncio.wait([watching])
-
-
-async def _read_config(shared: Services, client_id: uuid.UUID) -> RecorderConfig:
-    # A few at a time: when a site's zone is edited, thousands wake at once, and would starve all other calls.
-    async with shared.config_changes.reading_turn, shared.sessions.begin() as session:
-        return await read_config(session, shared.secrets, shared.store, client_id)
+    lines = request.headers.getlist("if-none-match")
+    newest = await newest_config(shared, caller, lines, wait, request.receive, lambda: identify(request))
+    return document(request, newest)

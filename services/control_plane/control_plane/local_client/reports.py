@@ -14,15 +14,17 @@ from camfleet_contract.messages import Name, Utc
 from camfleet_contract.recordings import RecordingRegistered, RecordingStatusAccepted, RecordingStatusReport
 from camfleet_contract.segments import OfferBatch, OffersAnswer
 from control_plane.database import Session
+from control_plane.errors import Unauthorized
 from control_plane.local_client import refusals
 from control_plane.local_client.callers import KnownCaller, TokenRoute, bearer
 from control_plane.local_client.examples import example_of
+from control_plane.local_client.identities import UNKNOWN_TOKEN
 from control_plane.recordings.gaps import take_in_gaps
 from control_plane.recordings.offers import Desk, decide_offers
-from control_plane.recordings.registration import Registration, register
-from control_plane.recordings.reports import apply_report
+from control_plane.recordings.registration import Registration, check_registration, register
+from control_plane.recordings.reports import apply_report, check_report
 from control_plane.recordings.scene_events import take_in_events
-from control_plane.services import Shared
+from control_plane.services import Services, Shared
 
 router = APIRouter(route_class=TokenRoute, dependencies=[Security(bearer)], responses=refusals.ALWAYS)
 
@@ -63,10 +65,24 @@ def _registration(
     | {200: {"content": {"application/json": {"example": example_of(RecordingRegistered)}}}},
 )
 async def register_recording(
-    registration: Annotated[Registration, Depends(_registration)], session: Session, caller: KnownCaller
+    registration: Annotated[Registration, Depends(_registration)], shared: Shared, caller: KnownCaller
 ) -> RecordingRegistered:
     """Make a recording known. A repeat within 3 minutes, while nothing was reported of it, returns the same id."""
-    recording_id = await register(session, caller.client_id, registration, datetime.now(UTC))
+    check_registration(registration)
+    return await take_in_registration(shared, caller.token_sha256, caller.address, registration)
+
+
+async def take_in_registration(
+    shared: Services, token_sha256: bytes, address: str | None, registration: Registration
+) -> RecordingRegistered:
+    """Register what was checked; committed when it returns. Raise Unauthorized, NotFound, Forbidden or Conflict."""
+    registered = await shared.registrations.register(token_sha256, address, registration)
+    if registered is None:
+        raise Unauthorized(UNKNOWN_TOKEN)
+    recording_id = registered.recording_id
+    if recording_id is None:
+        async with shared.sessions.begin() as session:
+            recording_id = await register(session, registered.client_id, registration, datetime.now(UTC))
     return RecordingRegistered(recording_id=recording_id)
 
 
@@ -79,11 +95,25 @@ async def register_recording(
 )
 async def report_status(
     report: Annotated[RecordingStatusReport, Body(examples=[example_of(RecordingStatusReport)])],
-    session: Session,
+    shared: Shared,
     caller: KnownCaller,
 ) -> RecordingStatusAccepted:
     """Tell how far a recording has come. States only move forward; repeating a report changes nothing."""
-    await apply_report(session, caller.client_id, report, datetime.now(UTC))
+    check_report(report)
+    return await take_in_report(shared, caller.token_sha256, caller.address, report)
+
+
+async def take_in_report(
+    shared: Services, token_sha256: bytes, address: str | None, report: RecordingStatusReport
+) -> RecordingStatusAccepted:
+    """Apply a report that was checked; committed when it returns. Raise Unauthorized, or NotFound."""
+    written = await shared.reports.apply(token_sha256, address, report)
+    if written is None:
+        raise Unauthorized(UNKNOWN_TOKEN)
+    if not written.is_written:
+        # Nobody else waits along for whoever holds the row.
+        async with shared.sessions.begin() as session:
+            await apply_report(session, written.client_id, report, datetime.now(UTC))
     return RecordingStatusAccepted()
 
 

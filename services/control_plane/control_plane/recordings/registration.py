@@ -33,10 +33,14 @@ class Registration:
     started_at: datetime | None = None
 
 
-async def register(session: AsyncSession, client_id: uuid.UUID, registration: Registration, now: datetime) -> uuid.UUID:
-    """Make the recording known and return its id. Raise NotFound, Forbidden or Conflict."""
+def check_registration(registration: Registration) -> None:
+    """Raise Invalid if it can't be true."""
     if registration.started_at is not None:
         plausible("started_at", registration.started_at)
+
+
+async def register(session: AsyncSession, client_id: uuid.UUID, registration: Registration, now: datetime) -> uuid.UUID:
+    """Make a recording known that was checked, and return its id. Raise NotFound, Forbidden or Conflict."""
     own_id = registration.recording_id
     # Two calls at once for the same thing, on whichever replicas: the second sees what the first made.
     await _take_turn(session, *((own_id,) if own_id else (client_id, registration.camera_id)))

@@ -14,13 +14,17 @@ from control_plane.recordings.moments import plausible
 from control_plane.recordings.states import Progress, advanced, interrupted
 
 
-async def apply_report(
-    session: AsyncSession, client_id: uuid.UUID, report: RecordingStatusReport, now: datetime
-) -> None:
-    """Take in one report. Raise NotFound if the client has no such recording."""
+def check_report(report: RecordingStatusReport) -> None:
+    """Raise Invalid if it can't be true."""
     for field, moment in (("started_at", report.started_at), ("ended_at", report.ended_at)):
         if moment is not None:
             plausible(field, moment)
+
+
+async def apply_report(
+    session: AsyncSession, client_id: uuid.UUID, report: RecordingStatusReport, now: datetime
+) -> None:
+    """Take in one report that was checked. Raise NotFound if the client has no such recording."""
     query = select(Recording).where(Recording.client_id == client_id, Recording.id == report.recording_id)
     # Locked: two reports of one recording are applied one after the other.
     recording = (await session.scalars(query.with_for_update(key_share=True))).one_or_none()

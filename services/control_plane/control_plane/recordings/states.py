@@ -7,6 +7,7 @@ from camfleet_contract.recordings import RecordingStatus, RecordingStatusReport
 
 INTERRUPTED = "interrupted"
 """The error code of a recording that was closed because its recorder began another one of the same camera."""
+INTERRUPTED_MESSAGE = "the recorder began another recording of this camera without ending this one"
 
 _RANKS = {RecordingStatus.SCHEDULED: 0, RecordingStatus.RECORDING: 1}
 _FINAL_RANK = 2
@@ -55,7 +56,7 @@ def interrupted(known: Progress, now: datetime) -> Progress:
         status=RecordingStatus.FAILED,
         ended_at=max(now, known.started_at),
         error_code=INTERRUPTED,
-        error_message="the recorder began another recording of this camera without ending this one",
+        error_message=INTERRUPTED_MESSAGE,
     )
 
 
