@@ -30,7 +30,7 @@ TURNS = [
     ("Africa/Casablanca", date(2026, 2, 15)),
     ("Asia/Kolkata", date(2026, 6, 1)),
 ]
-DAYS = 2
+DAYS = 3
 RECORDERS = [uuid7(), uuid7()]
 HOLES = [timedelta(seconds=seconds) for seconds in (0, 0, 0.04, 0.25, 0.250001, 0.3, 5, -1)]
 LENGTHS = [timedelta(seconds=0.1), timedelta(minutes=1), timedelta(minutes=15), timedelta(hours=7)]
@@ -116,7 +116,35 @@ async def test_the_account_is_that_of_a_plain_model(
             for one in days_between(day, day + timedelta(days=DAYS - 1))
         ]
         found = await account_of(session, days, now)
+        # What is asked by itself, or with a day between, is the same.
+        assert await account_of(session, [days[0], days[-1]], now) == {
+            (one.camera_id, one.day): found[one.camera_id, one.day] for one in (days[0], days[-1])
+        }
     assert found == {(one.camera_id, one.day): expected(life, one.span, now) for one in days}
+
+
+async def test_a_hole_at_midnight_is_as_small_by_whichever_day_it_is_asked(services: Services) -> None:
+    day = date(2026, 6, 1)
+    begins, ends = site_day(day, "Asia/Kolkata")
+    minute, instant = timedelta(minutes=1), timedelta(milliseconds=40)
+    segments = [
+        Held(RECORDERS[0], begins - minute, begins - instant / 2, "stored"),
+        Held(RECORDERS[0], begins + instant / 2, begins + minute, "stored"),
+        Held(RECORDERS[0], ends - minute, ends, "stored"),
+        Held(RECORDERS[0], ends + instant, ends + minute, "stored"),
+    ]
+    always = ScheduleRule(schedule_type=ScheduleType.CONTINUOUS, start_time=time(0), end_time=time(0))
+    week = (begins - timedelta(days=3), ends + timedelta(days=3))
+    life = Life("Asia/Kolkata", [week], [Ruled(always, *week)], segments, [])
+    async with services.sessions() as session:
+        camera_id = await lived(session, life)
+        days = [
+            CameraDay(camera_id, one, site_day(one, life.timezone)) for one in days_between(day, day + timedelta(1))
+        ]
+        for one in days:
+            found = await account_of(session, [one], ends + timedelta(days=3))
+            assert found[camera_id, one.day] == expected(life, one.span, ends + timedelta(days=3))
+    assert found[camera_id, one.day].stored == 60
 
 
 async def lived(session: AsyncSession, life: Life) -> uuid.UUID:

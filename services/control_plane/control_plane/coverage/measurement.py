@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from camfleet_contract.gaps import GapCause
-from control_plane.coverage.spans import Span, multirange
+from control_plane.coverage.spans import Span, multirange, within
 
 SMALLEST = timedelta(milliseconds=250)
 """A shorter hole between footage is the distance of two frames, or a keyframe that came a little late: recorders report
@@ -66,15 +66,16 @@ class Covered:
         return self.stored + self.local_only + self.deleted
 
 
-# The sets, camera by camera: `kept` was stored at some time, `recorded` has what is only at the site as well. What a
-# recorder gave up is taken from what that recorder offered, not from what another one has of the same camera.
+# The sets, one stretch of days after the other: `kept` was stored at some time, `recorded` has what is only at the site
+# as well. What a recorder gave up is taken from what that recorder offered, not from what another one has of the same
+# camera. Footage that ends shortly before the stretch is read too: the hole after it may be none.
 _MEASURE = text("""
 WITH camera AS MATERIALIZED (
-    SELECT camera_id, begins, ends, CAST(due AS tstzmultirange) AS due
-    FROM json_to_recordset(CAST(:cameras AS json))
-        AS row (camera_id uuid, begins timestamptz, ends timestamptz, due text)
+    SELECT stretch, camera_id, begins, ends, CAST(due AS tstzmultirange) AS due
+    FROM json_to_recordset(CAST(:stretches AS json))
+        AS row (stretch int, camera_id uuid, begins timestamptz, ends timestamptz, due text)
 ), account AS MATERIALIZED (
-    SELECT camera.camera_id, camera.due, footage.* FROM camera CROSS JOIN LATERAL (
+    SELECT camera.stretch, camera.due, footage.* FROM camera CROSS JOIN LATERAL (
         SELECT
             coverage_closed(range_agg(held.span) FILTER (WHERE held.state = 'stored'), :smallest) AS stored,
             coverage_closed(range_agg(held.span) FILTER (WHERE held.state <> 'offered'), :smallest) AS kept,
@@ -85,7 +86,8 @@ WITH camera AS MATERIALIZED (
             FROM (
                 SELECT client_id, state, range_agg(tstzrange(started_at, ended_at)) AS span
                 FROM segments
-                WHERE camera_id = camera.camera_id AND started_at < camera.ends AND ended_at > camera.begins
+                WHERE camera_id = camera.camera_id AND started_at <= camera.ends + CAST(:smallest AS interval)
+                  AND ended_at >= camera.begins - CAST(:smallest AS interval)
                   AND started_at > camera.begins - CAST(:longest_segment AS interval)
                 GROUP BY client_id, state
             ) AS segment
@@ -100,26 +102,28 @@ WITH camera AS MATERIALIZED (
         ) AS held
     ) AS footage
 ), missed AS MATERIALIZED (
-    SELECT camera_id, cause,
+    SELECT stretch, cause,
            span - coalesce(range_agg(span) OVER (
-               PARTITION BY camera_id ORDER BY array_position(CAST(:precedence AS text[]), cause)
+               PARTITION BY stretch ORDER BY array_position(CAST(:precedence AS text[]), cause)
                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
            ), '{}') AS span
     FROM (
-        SELECT camera.camera_id, gap.cause, range_agg(tstzrange(gap.started_at, gap.ended_at)) AS span
-        FROM camera JOIN gaps AS gap ON gap.camera_id = camera.camera_id
-            AND gap.started_at < camera.ends AND gap.ended_at > camera.begins
-            AND gap.started_at > camera.begins - CAST(:longest_gap AS interval)
-        GROUP BY camera.camera_id, gap.cause
+        SELECT camera.stretch, gap.cause, gap.span FROM camera CROSS JOIN LATERAL (
+            SELECT cause, range_agg(tstzrange(started_at, ended_at)) AS span
+            FROM gaps
+            WHERE camera_id = camera.camera_id AND started_at < camera.ends AND ended_at > camera.begins
+              AND started_at > camera.begins - CAST(:longest_gap AS interval)
+            GROUP BY cause
+        ) AS gap
     ) AS by_cause
 ), daily AS MATERIALIZED (
-    SELECT camera_id, day, asked.due * span AS due, stored * span AS stored, kept * span AS kept,
+    SELECT stretch, camera_id, day, asked.due * span AS due, stored * span AS stored, kept * span AS kept,
            recorded * span AS recorded
     FROM (
-        SELECT camera_id, day, tstzmultirange(tstzrange(begins, ends)) AS span
+        SELECT stretch, camera_id, day, tstzmultirange(tstzrange(begins, ends)) AS span
         FROM json_to_recordset(CAST(:days AS json))
-            AS row (camera_id uuid, day date, begins timestamptz, ends timestamptz)
-    ) AS each JOIN account AS asked USING (camera_id)
+            AS row (stretch int, camera_id uuid, day date, begins timestamptz, ends timestamptz)
+    ) AS each JOIN account AS asked USING (stretch)
 )
 SELECT camera_id, day, coverage_seconds(due) AS due, coverage_seconds(due * stored) AS stored,
        coverage_seconds(due * kept) AS kept, coverage_seconds(due * recorded) AS recorded,
@@ -128,7 +132,7 @@ SELECT camera_id, day, coverage_seconds(due) AS due, coverage_seconds(due * stor
            SELECT coalesce(jsonb_object_agg(cause, seconds) FILTER (WHERE seconds > 0), '{}')
            FROM (
                SELECT missed.cause, coverage_seconds((daily.due - daily.recorded) * missed.span) AS seconds
-               FROM missed WHERE missed.camera_id = daily.camera_id
+               FROM missed WHERE missed.stretch = daily.stretch
            ) AS by_cause
        ) AS lost
 FROM daily
@@ -141,21 +145,21 @@ async def measure(
     """Each day's account, read from the segments and gaps themselves, in one statement."""
     if not days:
         return {}
-    spans: dict[UUID, list[Span]] = {}
-    for day in days:
-        spans.setdefault(day.camera_id, []).append(day.span)
-    cameras = [
+    stretches = _stretches(days)
+    asked = [
         {
-            "camera_id": str(id_),
-            "begins": min(start for start, _ in found).isoformat(),
-            "ends": max(end for _, end in found).isoformat(),
-            "due": multirange(due.get(id_, ())),
+            "stretch": number,
+            "camera_id": str(stretch[0].camera_id),
+            "begins": stretch[0].span[0].isoformat(),
+            "ends": stretch[-1].span[1].isoformat(),
+            "due": multirange(within(due.get(stretch[0].camera_id, ()), (stretch[0].span[0], stretch[-1].span[1]))),
         }
-        for id_, found in spans.items()
+        for number, stretch in enumerate(stretches)
     ]
+    rows_of_days = [_row(day, number) for number, stretch in enumerate(stretches) for day in stretch]
     given: dict[str, Any] = {
-        "cameras": json.dumps(cameras),
-        "days": json.dumps([_row(day) for day in days]),
+        "stretches": json.dumps(asked),
+        "days": json.dumps(rows_of_days),
         "smallest": SMALLEST,
         "longest_segment": LONGEST_SEGMENT,
         "longest_gap": LONGEST_GAP,
@@ -166,9 +170,26 @@ async def measure(
     return {(row.camera_id, row.day): _covered(row) for row in rows}
 
 
-def _row(day: CameraDay) -> dict[str, str]:
+def _stretches(days: Sequence[CameraDay]) -> list[list[CameraDay]]:
+    """Days of a camera that follow each other, so that what lies between others is not read."""
+    found: list[list[CameraDay]] = []
+    for day in sorted(days, key=lambda one: (one.camera_id, one.span)):
+        if found and (found[-1][-1].camera_id, found[-1][-1].span[1]) == (day.camera_id, day.span[0]):
+            found[-1].append(day)
+        else:
+            found.append([day])
+    return found
+
+
+def _row(day: CameraDay, stretch: int) -> dict[str, str | int]:
     begins, ends = (moment.isoformat() for moment in day.span)
-    return {"camera_id": str(day.camera_id), "day": day.day.isoformat(), "begins": begins, "ends": ends}
+    return {
+        "stretch": stretch,
+        "camera_id": str(day.camera_id),
+        "day": day.day.isoformat(),
+        "begins": begins,
+        "ends": ends,
+    }
 
 
 def _covered(row: Any) -> Covered:
