@@ -49,6 +49,8 @@ class Service:
     port: int
     health: str
     folder: Path
+    is_service: bool = False
+    """Started as systemd does it, so that it may end in order to be started again."""
     _process: asyncio.subprocess.Process | None = field(default=None, init=False)
 
     @property
@@ -65,9 +67,10 @@ class Service:
 
     async def start(self) -> None:
         """Start it and wait until it is healthy."""
+        as_service = ["sh", "-c", 'SYSTEMD_EXEC_PID=$$ exec "$0" "$@"'] if self.is_service else []
         with self._log_file.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *bound(COMMANDS / self.command[0], *self.command[1:]),
+                *bound(*as_service, COMMANDS / self.command[0], *self.command[1:]),
                 env={"PATH": os.environ["PATH"]} | self.env,
                 cwd=self.folder,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -83,6 +86,13 @@ class Service:
     async def stop(self) -> int:
         """SIGTERM; return the exit code."""
         return await self._end(signal.SIGTERM)
+
+    async def ended(self) -> int:
+        """Wait until it ends by itself; return the exit code."""
+        assert self._process is not None
+        code = await asyncio.wait_for(self._process.wait(), 90)
+        self._process = None
+        return code
 
     async def status(self) -> dict[str, Any]:
         """The recorder's /status."""
