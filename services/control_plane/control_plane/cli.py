@@ -233,6 +233,23 @@ def rebuild_index(
         raise typer.Exit(3)
 
 
+@app.command()
+def moved_store(
+    from_url: Annotated[str, typer.Option("--from", help="The old store, as in gs://BUCKET or file:///FOLDER.")],
+) -> None:
+    """Note that footage was moved from another store to that of STORAGE_URL: copied, or its folder mounted elsewhere.
+
+    A segment counts as moved where the store has its object with the same name and size, and in a bucket with the same
+    CRC32C. Moves nothing itself; safe to repeat. Ends with 0 if nothing is left in the old store, else with 3.
+    """
+    from control_plane.rebuild.command import run_moved
+
+    moved = _run(run_moved(_settings(), from_url))
+    typer.echo(f"{moved.segments} segments noted as moved, {moved.left} still in {from_url}")
+    if moved.left:
+        raise typer.Exit(3)
+
+
 @app.command(name="drill")
 def restore_drill(
     samples: Annotated[int, typer.Option(min=1, max=1000, help="How many stored segments are drawn at random.")] = 20,

@@ -10,6 +10,7 @@ import typer
 from control_plane.prerequisites import StartError, command_database, open_footage
 from control_plane.rebuild.findings import Finding, Kind, Summary
 from control_plane.rebuild.index import Rebuild
+from control_plane.rebuild.moving import Moved, note_moved
 from control_plane.settings import Settings
 from control_plane.stores import StoreUnavailableError
 
@@ -41,6 +42,21 @@ async def run(
     if reason:
         raise StartError(f"{reason}; run it again, it goes on from here")
     return summary
+
+
+async def run_moved(settings: Settings, old_url: str) -> Moved:
+    """Note what was moved from `old_url` to the service's own store. Raises StartError."""
+    async with (
+        command_database(settings) as database_url,
+        open_footage(settings, database_url, storage_url="") as footage,
+    ):
+        old = old_url.rstrip("/")
+        if old == footage.store.url:
+            raise StartError(f"{old} is where STORAGE_URL leads: set STORAGE_URL to the new store first")
+        try:
+            return await note_moved(footage.sessions, footage.store, old)
+        except StoreUnavailableError as error:
+            raise StartError(f"{error}; run it again, it goes on from here") from None
 
 
 def _first(error: BaseException) -> BaseException:
