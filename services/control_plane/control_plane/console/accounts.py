@@ -1,19 +1,22 @@
 """One's own account: changing the password."""
 
+import uuid
 from typing import TYPE_CHECKING
 
 from sqladmin.authentication import login_required
 from sqladmin.flash import Flash
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from wtforms import Form
 
 from control_plane.console.fields import NEEDED, SecretField
+from control_plane.console.roles import permits
 from control_plane.console.sessions import actor_of, operator_of, sign_in
-from control_plane.console.views.base import show_problems
+from control_plane.console.views.base import identifier, show_problems
 from control_plane.errors import Invalid, NotFound
 from control_plane.models import Operator
-from control_plane.security.operators import change_password
+from control_plane.security.operators import change_password, end_sessions
 from control_plane.security.passwords import MINIMUM_LENGTH, is_password
 
 if TYPE_CHECKING:
@@ -57,6 +60,36 @@ class AccountPages:
         return await self._console.templates.TemplateResponse(
             request, "console/account.html", {"form": form}, status_code=status
         )
+
+    @login_required
+    async def end_own_sessions(self, request: Request) -> Response:
+        """End every other session of one's own: other browsers, and logins over the API."""
+        operator = await self._end_sessions(operator_of(request).id, request)
+        sign_in(request, operator)
+        Flash.success(request, "You are logged out everywhere but here.")
+        return RedirectResponse(request.url_for("admin:account"), status_code=303)
+
+    @login_required
+    async def end_sessions_of(self, request: Request) -> Response:
+        """End every session of an operator: an admin's."""
+        if not permits(operator_of(request), "operator", "edit"):
+            raise HTTPException(403)
+        operator_id = identifier(request.path_params["pk"])
+        if operator_id is None:
+            raise HTTPException(404)
+        operator = await self._end_sessions(operator_id, request)
+        if operator_id == operator_of(request).id:
+            sign_in(request, operator)
+        Flash.success(request, f"{operator} is logged out everywhere.")
+        return RedirectResponse(request.url_for("admin:details", identity="operator", pk=str(operator_id)), 303)
+
+    async def _end_sessions(self, operator_id: uuid.UUID, request: Request) -> Operator:
+        async with self._console.services.sessions.begin() as session:
+            operator = await session.get(Operator, operator_id, with_for_update=True)
+            if operator is None:
+                raise NotFound("This operator was deleted meanwhile.")
+            end_sessions(session, operator, actor=actor_of(request))
+            return operator
 
     async def _change(self, request: Request, form: Form) -> Operator:
         values = form.data

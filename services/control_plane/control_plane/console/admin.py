@@ -22,15 +22,11 @@ from wtforms import Form
 
 from control_plane.answers import refusal_for
 from control_plane.console import display, happenings, login
-from control_plane.console.accounts import AccountPages
-from control_plane.console.commands import CommandActions
 from control_plane.console.dashboard import dashboard
-from control_plane.console.exports import ExportActions
-from control_plane.console.fetches import FetchActions
 from control_plane.console.forgery import ForgeryGuard
 from control_plane.console.headers import SecurityHeaders
-from control_plane.console.holds import HoldActions
-from control_plane.console.previews import SchedulePreviews, clock_change
+from control_plane.console.own_pages import own_pages
+from control_plane.console.previews import clock_change
 from control_plane.console.roles import Roles, may
 from control_plane.console.sessions import (
     Authentication,
@@ -40,7 +36,6 @@ from control_plane.console.sessions import (
     operator_of,
     principal_of,
 )
-from control_plane.console.tokens import TokenPages
 from control_plane.console.views.base import ConsoleView, show_problems
 from control_plane.console.views.drills import result as drill_result
 from control_plane.console.views.recordings import status as recording_status
@@ -108,31 +103,14 @@ class Console(Admin):
 
     def _routes(self) -> list[Route | Mount]:
         """Ours in the place of SQLAdmin's: without DELETE by script, GET actions, exports, imports and file pages."""
-        holds, fetches, exports = HoldActions(self), FetchActions(self), ExportActions(self)
         both = ["GET", "POST"]
-        tokens, accounts, commands = TokenPages(self), AccountPages(self), CommandActions(self)
         return [
             Mount("/statics", app=StaticFiles(packages=["sqladmin"]), name="statics"),
             Mount("/assets", app=StaticFiles(directory=_HERE / "static"), name="assets"),
             Route("/", self.index, name="index"),
             Route("/login", self.login, name="login", methods=both),
             Route("/logout", self.logout, name="logout", methods=["POST"]),
-            Route("/account", accounts.account, name="account", methods=both),
-            Route("/client/{pk}/token", tokens.show, name="token"),
-            Route("/client/{pk}/rotate-token", tokens.rotate, name="rotate_token", methods=["POST"]),
-            Route("/client/{pk}/revoke-tokens", tokens.revoke, name="revoke_tokens", methods=["POST"]),
-            Route("/recording/{pk}/hold", holds.hold, name="hold_recording", methods=["POST"]),
-            Route("/recording/{pk}/release", holds.release, name="release_recording", methods=["POST"]),
-            Route("/recording/{pk}/export", exports.export, name="export_recording", methods=["POST"]),
-            Route("/recording/{pk}/fetch", fetches.of_recording, name="fetch_recording", methods=["POST"]),
-            Route("/camera/{pk}/fetch", fetches.of_camera, name="fetch_interval", methods=["POST"]),
-            Route("/fetch/{pk}/cancel", fetches.cancel, name="cancel_fetch", methods=["POST"]),
-            Route("/camera/{pk}/ask/{what}", commands.of_camera, name="command_camera", methods=["POST"]),
-            Route("/client/{pk}/restart", commands.restart, name="restart_client", methods=["POST"]),
-            Route("/client/{pk}/deliver-token", commands.deliver_token, name="deliver_token", methods=["POST"]),
-            Route("/command/{pk}/state", commands.state, name="command_state"),
-            Route("/command/{pk}/picture", commands.picture, name="command_picture"),
-            Route("/schedule/preview", SchedulePreviews(self).preview, name="preview_schedule", methods=["POST"]),
+            *own_pages(self),
             Route("/{identity}/list", self.list, name="list"),
             Route("/{identity}/details/{pk}", self.details, name="details"),
             Route("/{identity}/create", self.create, name="create", methods=both),

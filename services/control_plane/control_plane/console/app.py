@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from control_plane.console.admin import Console
+from control_plane.console.views.api_keys import ApiKeyView
 from control_plane.console.views.cameras import CameraView
 from control_plane.console.views.clients import ClientView
 from control_plane.console.views.commands import CommandView
@@ -29,6 +30,7 @@ def attach(app: FastAPI, services: Services) -> Console:
         CommandView,
         DrillView,
         OperatorView,
+        ApiKeyView,
         EventView,
     ):
         console.add_view(view)

@@ -16,7 +16,7 @@ _OPERATORS_ACTIONS = {
     ("recording", "fetch"),
     ("recording", "export"),
 }
-_ADMINS_ONLY = {"operator"}
+_ADMINS_ONLY = {"operator", "api-key"}
 _NOT_AT_A_SITE = {("site", str(Action.CREATE))}
 
 
@@ -24,7 +24,7 @@ def may(role: Role, identity: str, action: str) -> bool:
     """Whether `role` may do `action` on the objects of `identity`.
 
     Operators change cameras, schedules, which cameras a client records and how it uploads, and hold, fetch
-    and export recordings; sites, clients, tokens and operators are an admin's.
+    and export recordings; sites, clients, tokens, operators and keys are an admin's.
     """
     if identity in _ADMINS_ONLY:
         needed = Role.ADMIN

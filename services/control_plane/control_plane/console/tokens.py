@@ -1,8 +1,7 @@
 """A recorder's token at the one moment when it is known: shown on a page of its own, once."""
 
-import json
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqladmin.authentication import login_required
@@ -13,28 +12,19 @@ from starlette.responses import RedirectResponse, Response
 
 from control_plane.console.roles import may
 from control_plane.console.sessions import actor_of, operator_of, principal_of
+from control_plane.console.shown_once import collect, keep_for_one_page
 from control_plane.fleet.clients import ROTATION_OVERLAP, find_client, revoke_tokens, rotate_token
 from control_plane.fleet.recorder_env import recorder_env
-from control_plane.security.secrets import SecretUnreadableError
 from control_plane.security.tokens import NewToken
 from control_plane.services import Services
 
 if TYPE_CHECKING:
     from control_plane.console.admin import Console
 
-_KEPT_FOR = timedelta(minutes=5)
-_SLOT = "new_token"
-
 
 def hand_over(services: Services, request: Request, client_id: uuid.UUID, token: NewToken) -> Response:
-    """Go to the page that shows the token.
-
-    It travels encrypted in the session's cookie, so that any replica can show it, nothing stores it, and a reload of
-    the page, or going back to it, finds nothing any more.
-    """
-    until = datetime.now(UTC) + _KEPT_FOR
-    sealed = services.secrets.encrypt(json.dumps([str(client_id), token.text, until.timestamp()]))
-    request.session[_SLOT] = sealed.decode()
+    """Go to the page that shows the token."""
+    keep_for_one_page(services, request, client_id, token)
     return RedirectResponse(request.url_for("admin:token", pk=str(client_id)), status_code=303)
 
 
@@ -50,7 +40,7 @@ class TokenPages:
     async def show(self, request: Request) -> Response:
         """The token with a snippet for the recorder's `.env`, if it was just made; else how to make another."""
         client_id = self._client_id(request)
-        token = _collect(self._console.services, request, client_id)
+        token = collect(self._console.services, request, client_id)
         async with self._console.services.sessions() as session:
             client = await find_client(session, client_id, seen_by=principal_of(request))
         base_url = f"{request.url.scheme}://{request.url.netloc}"
@@ -87,15 +77,3 @@ class TokenPages:
             return uuid.UUID(request.path_params["pk"])
         except ValueError:
             raise HTTPException(404) from None
-
-
-def _collect(services: Services, request: Request, client_id: uuid.UUID) -> str | None:
-    sealed = request.session.pop(_SLOT, None)
-    if not isinstance(sealed, str):
-        return None
-    try:
-        made_for, text, until = json.loads(services.secrets.decrypt(sealed.encode()))
-    except (SecretUnreadableError, ValueError):
-        return None
-    is_fresh = datetime.now(UTC).timestamp() < float(until)
-    return str(text) if is_fresh and made_for == str(client_id) else None

@@ -1,6 +1,7 @@
 """The audit in the console: who changed what, and when."""
 
 import uuid
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar
 
 from markupsafe import Markup
@@ -9,13 +10,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
 from control_plane.console import display
-from control_plane.console.filters import ChoiceFilter, ObjectFilter
+from control_plane.console.filters import ChoiceFilter, DayFilter, ObjectFilter
 from control_plane.console.scenes import figures
+from control_plane.console.sessions import operator_of
 from control_plane.console.views.keyset import KeysetView
-from control_plane.models import Event
+from control_plane.models import Event, Role
 
 _SUBJECTS = ("site", "client", "camera", "schedule", "recording", "operator", "api_key", "login")
-_PAGES = {"site", "client", "camera", "schedule", "recording", "operator"}
+_OF_THE_FLEET = ("site", "client", "camera", "schedule", "recording")
+_BY = {
+    "operator:": "Operators",
+    "api_key:": "API keys",
+    "control-plane": "The control plane and its commands",
+    "client:": "Recorders",
+    "nobody": "Nobody: refused logins",
+}
+_DONE = ("created", "changed", "deleted", "exported", "revoked")
+_PAGES = {name: name for name in (*_OF_THE_FLEET, "operator")} | {"api_key": "api-key"}
 _LONGEST_DETAIL = 2000
 _SHORT = 3
 
@@ -44,11 +55,20 @@ class EventView(KeysetView, model=Event):
         "kind": "What",
         "subject": "About",
         "actor": "Who",
-        "address": "From",
-        "detail": "Detail",
+        "address": "From where",
+        "detail": "Before and after",
     }
-    column_searchable_list = ["actor"]
+    column_searchable_list = ["actor", "address"]
     console_filters = (
+        ChoiceFilter("by", "By", _BY, lambda value: Event.actor.startswith(value, autoescape=True)),
+        ChoiceFilter(
+            "done",
+            "Done",
+            {one: one.capitalize() for one in _DONE},
+            lambda value: Event.kind.endswith(f".{value}", autoescape=True),
+        ),
+        DayFilter("from", "From", lambda day: Event.occurred_at >= _begin_of(day)),
+        DayFilter("to", "To", lambda day: Event.occurred_at < _begin_of(day) + timedelta(days=1)),
         ChoiceFilter(
             "about",
             "About",
@@ -70,9 +90,20 @@ class EventView(KeysetView, model=Event):
         """Events."""
         return select(Event)
 
+    def list_query(self, request: Request) -> Select[Any]:
+        """What was done to operators and keys, and who logged in from where, is an admin's to read."""
+        query = super().list_query(request)
+        if operator_of(request).role.includes(Role.ADMIN):
+            return query
+        return query.where(Event.subject_type.in_(_OF_THE_FLEET))
+
     def search_placeholder(self) -> str:
         """What is searched."""
-        return "who"
+        return "who or from where"
+
+
+def _begin_of(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
 
 
 def _kind(kind: str) -> str:
@@ -119,4 +150,6 @@ def _about(event: Event, request: Request) -> Any:
     text = f"{display.words(event.subject_type)} {name if isinstance(name, str) else str(event.subject_id)[-8:]}"
     if event.subject_type not in _PAGES:
         return display.words(event.subject_type)
-    return display.link(request.url_for("admin:details", identity=event.subject_type, pk=str(event.subject_id)), text)
+    return display.link(
+        request.url_for("admin:details", identity=_PAGES[event.subject_type], pk=str(event.subject_id)), text
+    )

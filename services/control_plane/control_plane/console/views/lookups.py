@@ -1,7 +1,7 @@
 """What the search boxes of the forms offer."""
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -64,6 +64,13 @@ async def chosen_site(session: AsyncSession, seen_by: Principal, text: str) -> S
     """The site that a form or an address names."""
     site_id = identifier(text)
     return await session.get(Site, site_id) if site_id and seen_by.sees(site_id) else None
+
+
+async def labels_of_sites(session: AsyncSession, chosen: Iterable[object]) -> list[tuple[str, str]]:
+    """The choices of a form's field for the sites that were chosen in it."""
+    ids = [site_id for text in chosen if (site_id := identifier(str(text)))]
+    found = await session.scalars(select(Site).where(Site.id.in_(ids)).order_by(Site.name))
+    return [(str(site.id), site_label(site)) for site in found]
 
 
 def camera_label(camera: Camera) -> str:

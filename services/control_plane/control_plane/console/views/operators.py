@@ -17,7 +17,7 @@ from control_plane.console.views import lookups
 from control_plane.console.views.base import ConsoleView, identifier
 from control_plane.errors import Invalid, NotFound
 from control_plane.events import Actor
-from control_plane.models import Operator, Role, Site
+from control_plane.models import ApiKey, Operator, Role, Site
 from control_plane.security.operators import change_operator, change_password, create_operator, delete_operator
 from control_plane.security.passwords import MINIMUM_LENGTH
 
@@ -26,10 +26,20 @@ _ROLES = {
     Role.OPERATOR: "Operator: changes cameras, schedules and assignments",
     Role.ADMIN: "Admin: everything",
 }
-_COLOURS = {Role.VIEWER: "secondary", Role.OPERATOR: "blue", Role.ADMIN: "purple"}
+COLOURS = {Role.VIEWER: "secondary", Role.OPERATOR: "blue", Role.ADMIN: "purple"}
 
 
-class OperatorForm(Form):
+class LimitFields(Form):
+    """The sites that an operator or a key is limited to."""
+
+    is_limited = BooleanField(
+        "Only some sites",
+        description="Whoever is limited to sites sees nothing of any other, and keeps neither operators nor keys.",
+    )
+    site_ids = SearchManyField("Sites", lookup="site_ids", description="The only ones that exist then.")
+
+
+class OperatorForm(LimitFields):
     """An operator."""
 
     username = StringField("User name", [NEEDED], render_kw={"autocomplete": "off"})
@@ -39,12 +49,13 @@ class OperatorForm(Form):
         render_kw={"autocomplete": "new-password"},
         description=f"At least {MINIMUM_LENGTH} characters. A new one ends every session of this operator.",
     )
-    is_limited = BooleanField(
-        "Only some sites",
-        description="Whoever is limited to sites sees nothing of any other, and keeps neither operators nor keys.",
-    )
-    site_ids = SearchManyField("Sites", lookup="site_ids", description="The only ones that exist for this operator.")
     is_active = BooleanField("Active", default=True, description="Who is not active can't log in, and is logged out.")
+
+
+_SECTIONS = (
+    ("Operator", "", ("username", "role", "password", "is_active")),
+    ("Sites", "", ("is_limited", "site_ids")),
+)
 
 
 class OperatorView(ConsoleView, model=Operator):
@@ -56,6 +67,7 @@ class OperatorView(ConsoleView, model=Operator):
     explanation = "People who use this console. Scripts use API keys instead."
     form_class = OperatorForm
     unique_field = "username"
+    details_template = "console/operator.html"
     lookups = {"site_ids": lookups.sites}
 
     column_list = ["username", "role", "site_ids", "is_active", "last_login_at", "created_at"]
@@ -88,8 +100,8 @@ class OperatorView(ConsoleView, model=Operator):
         ),
     )
     column_formatters: ClassVar[Any] = {
-        "role": lambda operator, _: display.badge(operator.role, _COLOURS[operator.role]),
-        "site_ids": lambda operator, _, request: _sites(operator, request),
+        "role": lambda operator, _: display.badge(operator.role, COLOURS[operator.role]),
+        "site_ids": lambda operator, _, request: shown_sites(operator, request),
         "last_login_at": lambda operator, _: display.moment(operator.last_login_at),
         "created_at": lambda operator, _: display.moment(operator.created_at),
         "updated_at": lambda operator, _: display.moment(operator.updated_at),
@@ -102,22 +114,22 @@ class OperatorView(ConsoleView, model=Operator):
 
     async def extras(self, rows: Sequence[Any], request: Request) -> dict[uuid.UUID, Any]:
         """The names of the sites that the operators are limited to."""
-        wanted = {site_id for operator in rows for site_id in operator.site_ids or ()}
         async with self.services.sessions() as session:
-            found = await session.execute(select(Site.id, Site.name).where(Site.id.in_(wanted)))
-            return dict(found.all())
+            return dict(await names_of_sites(session, rows))
 
     async def form_for(self, request: Request, obj: Any) -> Form:
         """The form; a name is kept for good, since the events tell by it who did what."""
         form = await super().form_for(request, obj)
-        chosen = [found for text in form["site_ids"].data or [] if (found := identifier(str(text)))]
         async with self.services.sessions() as session:
-            sites = await session.scalars(select(Site).where(Site.id.in_(chosen)).order_by(Site.name))
-            show_chosen(form, "site_ids", [(str(site.id), lookups.site_label(site)) for site in sites])
+            show_chosen(form, "site_ids", await lookups.labels_of_sites(session, form["site_ids"].data or []))
         if obj is not None:
             del form["username"]
             say_stored(form, "password")
         return form
+
+    async def form_context(self, request: Request, obj: Any) -> dict[str, Any]:
+        """The form's parts."""
+        return {"sections": _SECTIONS}
 
     def initial(self, obj: Any) -> dict[str, Any]:
         """The form's values."""
@@ -127,7 +139,7 @@ class OperatorView(ConsoleView, model=Operator):
     async def create(self, session: AsyncSession, form: Form, actor: Actor, request: Request) -> Operator:
         """Make an operator."""
         values = form.data
-        sites = _limit(values)
+        sites = chosen_sites(values)
         operator = await create_operator(
             session, values["username"], values["password"] or "", Role(values["role"]), actor=actor, site_ids=sites
         )
@@ -143,7 +155,12 @@ class OperatorView(ConsoleView, model=Operator):
         except ValueError:
             raise Invalid("role", "there is no such role") from None
         await change_operator(
-            session, operator, role=role, is_active=form.data["is_active"], site_ids=_limit(form.data), actor=actor
+            session,
+            operator,
+            role=role,
+            is_active=form.data["is_active"],
+            site_ids=chosen_sites(form.data),
+            actor=actor,
         )
         if form.data["password"]:
             await change_password(session, operator, form.data["password"], actor=actor)
@@ -154,7 +171,7 @@ class OperatorView(ConsoleView, model=Operator):
         await delete_operator(session, await _find(session, obj), actor=actor)
 
 
-def _limit(values: Mapping[str, Any]) -> list[uuid.UUID] | None:
+def chosen_sites(values: Mapping[str, Any]) -> list[uuid.UUID] | None:
     """The sites that were chosen; None for all, which takes an empty box and no site chosen."""
     chosen = values["site_ids"] or []
     if not chosen and not values["is_limited"]:
@@ -165,10 +182,18 @@ def _limit(values: Mapping[str, Any]) -> list[uuid.UUID] | None:
     return [site_id for site_id in found if site_id]
 
 
-def _sites(operator: Operator, request: Request) -> Any:
-    if operator.site_ids is None:
+async def names_of_sites(session: AsyncSession, rows: Sequence[Operator | ApiKey]) -> dict[uuid.UUID, str]:
+    """The names of all sites that somebody of these is limited to."""
+    wanted = {site_id for row in rows for site_id in row.site_ids or ()}
+    found = await session.execute(select(Site.id, Site.name).where(Site.id.in_(wanted)))
+    return {row.id: row.name for row in found}
+
+
+def shown_sites(row: Operator | ApiKey, request: Request) -> Any:
+    """The sites that an operator or a key is limited to."""
+    if row.site_ids is None:
         return "all"
-    names = [name for site_id in operator.site_ids if (name := request.state.extras.get(site_id))]
+    names = [name for site_id in row.site_ids if (name := request.state.extras.get(site_id))]
     return ", ".join(sorted(names)) or display.badge("none that is left", "yellow")
 
 
