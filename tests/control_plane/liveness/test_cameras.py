@@ -43,6 +43,17 @@ async def test_a_camera_that_never_connects_is_not_recording(due_yard: Yard) -> 
     assert event.ended_at == NOW + 2 * MINUTE
 
 
+async def test_a_camera_that_is_down_and_tried_again_is_still_that_one_event(due_yard: Yard) -> None:
+    await due_yard.says(NOW, "unreachable")
+    await told(due_yard, NOW, MINUTE)
+    for minute in range(1, 8):
+        await due_yard.says(NOW + minute * MINUTE, "connecting")
+        await due_yard.look(NOW + minute * MINUTE)
+    (event,) = await due_yard.events()
+    assert (event.kind, event.ended_at) == ("camera.down", None)
+    assert [trouble.kind for trouble in await due_yard.troubles()] == ["camera.down"]
+
+
 async def test_a_short_trouble_is_no_event(due_yard: Yard) -> None:
     for minute in range(0, 20, 4):
         at = NOW + minute * MINUTE

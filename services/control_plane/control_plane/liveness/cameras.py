@@ -66,7 +66,11 @@ _READ = text("""
         WHERE status IN ('scheduled', 'recording') AND status = 'recording'
     ), wanted AS MATERIALIZED (
         SELECT camera.id, camera.name, camera.created_at, camera.updated_at, due.id IS NOT NULL AS is_due,
-               begun.id IS NOT NULL AS is_begun
+               begun.id IS NOT NULL AS is_begun,
+               EXISTS (
+                   SELECT FROM troubles WHERE subject_id = camera.id AND kind = 'camera.down'
+                   AND event_id IS NOT NULL AND clear_since IS NULL
+               ) AS is_known_down
         FROM cameras AS camera
         LEFT JOIN due ON due.id = camera.id
         LEFT JOIN seen ON seen.id = camera.id
@@ -86,7 +90,8 @@ _READ = text("""
     LEFT JOIN client_cameras AS assigned ON assigned.camera_id = wanted.id
     LEFT JOIN recorder ON recorder.id = assigned.client_id
     LEFT JOIN state ON state.client_id = assigned.client_id AND state.camera_id = assigned.camera_id::text
-    GROUP BY wanted.id, wanted.name, wanted.created_at, wanted.updated_at, wanted.is_due, wanted.is_begun
+    GROUP BY wanted.id, wanted.name, wanted.created_at, wanted.updated_at, wanted.is_due, wanted.is_begun,
+        wanted.is_known_down
 """).columns(recorders=JSONB)
 
 
@@ -123,6 +128,8 @@ class Watched:
     is_due: bool = False
     is_begun: bool = False
     """Whether a recording of it is open."""
+    is_known_down: bool = False
+    """Whether its event goes on."""
     tellers: Sequence[Teller] = ()
     """The recorders in service that it is assigned to."""
 
@@ -148,6 +155,7 @@ async def read_cameras(session: AsyncSession, now: datetime) -> list[Watched]:
             updated_at=row.updated_at,
             is_due=row.is_due,
             is_begun=row.is_begun,
+            is_known_down=row.is_known_down,
             tellers=tuple(_teller(told, now) for told in mappings(row.recorders)),
         )
         for row in rows
@@ -173,7 +181,7 @@ def verdicts(camera: Watched) -> Iterator[Verdict]:
     not_before = max(camera.created_at + NEW_CAMERA, camera.updated_at + CHANGED_CAMERA)
     down = _down(camera, not_before)
     yield down
-    yield _missing(camera, not_before, is_down=down.look is Look.WRONG)
+    yield _missing(camera, not_before, down.look)
 
 
 def _down(camera: Watched, not_before: datetime) -> Verdict:
@@ -191,15 +199,15 @@ def _down(camera: Watched, not_before: datetime) -> Verdict:
     return Verdict(key, Look.UNKNOWN if is_trying else Look.RIGHT)
 
 
-def _missing(camera: Watched, not_before: datetime, *, is_down: bool) -> Verdict:
+def _missing(camera: Watched, not_before: datetime, down: Look) -> Verdict:
     key = (Kind.NOT_RECORDING, camera.id)
     there = [teller for teller in camera.tellers if teller.is_online]
-    if not camera.is_due or is_down or any(teller.condition is _RECORDING for teller in there):
+    if not camera.is_due or down is Look.WRONG or any(teller.condition is _RECORDING for teller in there):
         return Verdict(key, Look.RIGHT)
     if not there and any(teller.was_heard for teller in camera.tellers):
         return Verdict(key, Look.UNKNOWN)
-    if any(teller.is_hindered for teller in there):
-        return Verdict(key, Look.UNKNOWN)
+    if any(teller.is_hindered for teller in there) or (down is Look.UNKNOWN and camera.is_known_down):
+        return Verdict(key, Look.UNKNOWN)  # explained by what goes on
     if camera.is_begun and any(teller.condition in _BEGUN for teller in there):
         return Verdict(key, Look.RIGHT)
     detail = {"name": camera.name, "reason": _why(camera.tellers, there)}
