@@ -217,6 +217,37 @@ async def test_a_folder_that_is_no_export_says_so(tmp_path: Path) -> None:
     assert "can't be checked" in said
 
 
+async def clock_was_wrong(yard: Scene) -> None:
+    """#6 was filmed between #5 and #7 by another clock than theirs."""
+    await yard.sealed(start=START + timedelta(days=10))
+    await yard.sealed()
+    await yard.told()
+
+
+async def test_what_another_clock_put_elsewhere_keeps_no_interval_from_being_exported(
+    yard: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await clock_was_wrong(yard)
+    monkeypatch.setattr(exports, "MOST_SEGMENTS", 6)
+    folder = await exported(yard, tmp_path)
+    code, said = await checked(folder)
+    assert (code, said.splitlines()[-1]) == (0, "6 segments, 6 files, 0 problems: as the manifest says")
+    assert "#6 was filmed outside of the interval" in said
+    edited(lambda segments: segments[5].update(packets=7))(yard, folder)
+    code, said = await checked(folder)
+    assert code == 1
+    assert f"#7 {yard.number(7).id}" in said, "by the link of #6"
+
+
+async def test_what_is_missing_beside_what_lies_elsewhere_shows(yard: Scene, tmp_path: Path) -> None:
+    await clock_was_wrong(yard)
+    await yard.erase(yard.number(5))
+    code, said = await checked(await exported(yard, tmp_path))
+    assert code == 1
+    assert "#5 missing between" in said
+    assert "#6 was filmed outside" in said
+
+
 async def test_nothing_and_too_much_are_refused(yard: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     services, camera = yard.services, yard.camera_id
     with pytest.raises(Invalid, match="no segments"):

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from camfleet_contract.gaps import GapCause
 from control_plane.coverage.spans import Span, multirange, within
+from control_plane.recordings.moments import LONGEST_SEGMENT
 
 SMALLEST = timedelta(milliseconds=250)
 """A shorter hole between footage is the distance of two frames, or a keyframe that came a little late: recorders report
@@ -31,8 +32,8 @@ PRECEDENCE = (
     GapCause.POWER_LOST,
 )
 """Where several causes are told of one moment, the first counts: the closer to the footage, the more it knew."""
-LONGEST_SEGMENT, LONGEST_GAP = timedelta(days=1), timedelta(days=400)
-"""How far before a day what reaches into it may begin."""
+LONGEST_GAP = timedelta(days=400)
+"""How far before a day a gap that reaches into it may begin."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What an export's manifest says: the segments, how they hang together, and what is missing."""
 
 import uuid
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,12 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from camfleet_contract.chains import moment
+from control_plane.custody.numbers import Range, merged, runs, without
 from control_plane.errors import Invalid, NotFound
 from control_plane.fleet.visibility import at_sites
 from control_plane.models import Camera, ChainHead, Client, Gap, Segment, SegmentState
+from control_plane.recordings.moments import LONGEST_SEGMENT
 from control_plane.security.principals import Principal
 
-_LONGEST_SEGMENT = timedelta(days=1)
 ChainKey = tuple[uuid.UUID, uuid.UUID | None]
 
 
@@ -28,20 +30,18 @@ class Subject:
     start: datetime
     end: datetime
     segments: Sequence[Segment]
-    """By time; with those that lie between them in their chain only."""
+    """Those that have footage of the interval, by time."""
     links: Mapping[tuple[uuid.UUID, uuid.UUID | None, int], str | None]
-    """The link hash of each number of each chain, and of the one before the first."""
+    """The link hash of each number of each chain, and of those that they follow."""
+    elsewhere: Mapping[ChainKey, Sequence[Range]]
+    """Numbers between them whose footage is of another time: by a clock that was wrong, or adopted later."""
     heads: Mapping[ChainKey, ChainHead]
     recorders: Mapping[uuid.UUID, str]
     gaps: Sequence[Gap]
 
-    def is_within(self, segment: Segment) -> bool:
-        """Whether it has footage of the interval."""
-        return segment.started_at < self.end and segment.ended_at > self.start
-
     def has_file(self, segment: Segment) -> bool:
         """Whether its bytes go along."""
-        return segment.state is SegmentState.STORED and self.is_within(segment) and segment.is_in(self.store_url)
+        return segment.state is SegmentState.STORED and segment.is_in(self.store_url)
 
     def chains(self) -> list[dict[str, object]]:
         """Of what is exported, each with its end as its recorder told it last."""
@@ -81,6 +81,7 @@ class Subject:
         return {
             "chain_id": str(key[1]),
             "recorder": {"id": str(key[0]), "name": self.recorders.get(key[0])},
+            "elsewhere": self.elsewhere.get(key, []),
             "head": None
             if head is None
             else {
@@ -93,8 +94,6 @@ class Subject:
         }
 
     def _why_no_file(self, segment: Segment) -> str:
-        if not self.is_within(segment):
-            return "outside of the interval; here as a link of the chain only"
         if segment.state is SegmentState.DELETED:
             when = f" at {moment(segment.deleted_at)}" if segment.deleted_at else ""
             return f"deleted from the store{when}: {segment.deletion_reason or 'no reason given'}"
@@ -117,47 +116,45 @@ async def read_subject(
     camera = await session.scalar(select(Camera).options(joinedload(Camera.site)).where(*visible))
     if camera is None:
         raise NotFound(f"There is no camera {camera_id}.")
-    ours = Segment.camera_id == camera_id
     within = (
-        ours,
-        Segment.started_at > start - _LONGEST_SEGMENT,
+        Segment.camera_id == camera_id,
+        Segment.started_at > start - LONGEST_SEGMENT,
         Segment.started_at < end,
         Segment.ended_at > start,
     )
-    key = (Segment.client_id, Segment.chain_id)
-    spans = (
-        await session.execute(
-            select(*key, func.min(Segment.sequence), func.max(Segment.sequence), func.count())
-            .where(*within)
-            .group_by(*key)
-        )
-    ).all()
-    if not sum(row[4] for row in spans):
+    by_time = select(Segment).where(*within).order_by(Segment.started_at, Segment.id)
+    segments = (await session.scalars(by_time.limit(most + 1))).all()
+    if not segments:
         raise Invalid("from", "there are no segments of this camera in the interval")
-    found: dict[uuid.UUID, Segment] = {}
-    links: dict[tuple[uuid.UUID, uuid.UUID | None, int], str | None] = {}
-    for client_id, chain_id, low, high, _ in spans:
-        # By the chain's index: a camera has half a million other segments a year.
-        mine = (ours, Segment.client_id == client_id)
-        which: tuple[ColumnElement[bool], ...] = (*within, Segment.chain_id.is_(None))
-        if chain_id is not None and low is not None and high is not None:
-            which = (Segment.chain_id == chain_id, Segment.sequence >= low - 1, Segment.sequence <= high)
-        for segment in await session.scalars(select(Segment).where(*mine, *which).limit(most + 2 - len(found))):
-            if low is None or (segment.sequence or 0) >= low:
-                found[segment.id] = segment
-            if segment.sequence is not None:
-                links[client_id, chain_id, segment.sequence] = segment.link_sha256
-    if len(found) > most:
+    if len(segments) > most:
         raise Invalid("until", f"the interval has more than {most} segments: export it in parts")
+    links: dict[tuple[uuid.UUID, uuid.UUID | None, int], str | None] = {}
+    elsewhere: dict[ChainKey, Sequence[Range]] = {}
+    numbers: dict[tuple[uuid.UUID, uuid.UUID], set[int]] = defaultdict(set)
+    for segment in segments:
+        if segment.chain_id is not None and segment.sequence is not None:
+            numbers[segment.client_id, segment.chain_id].add(segment.sequence)
+            links[segment.client_id, segment.chain_id, segment.sequence] = segment.link_sha256
+    for (client_id, chain_id), mine in numbers.items():
+        # By the chain's index: a camera has half a million other segments a year.
+        chain = (Segment.camera_id == camera_id, Segment.client_id == client_id, Segment.chain_id == chain_id)
+        followed = {number - 1 for number in mine} - mine
+        before = select(Segment.sequence, Segment.link_sha256).where(*chain, Segment.sequence.in_(followed))
+        for number, link in await session.execute(before):
+            links[client_id, chain_id, number or 0] = link
+        if holes := without([(min(mine), max(mine))], runs(mine)):
+            elsewhere[client_id, chain_id] = await _known(session, chain, holes)
     heads = await session.scalars(
         select(ChainHead)
         .where(
             ChainHead.camera_id == camera_id,
-            tuple_(ChainHead.client_id, ChainHead.chain_id).in_([(row[0], row[1]) for row in spans if row[1]]),
+            tuple_(ChainHead.client_id, ChainHead.chain_id).in_(list(numbers)),
         )
         .order_by(ChainHead.sequence)
     )
-    recorders = await session.execute(select(Client.id, Client.name).where(Client.id.in_({row[0] for row in spans})))
+    recorders = await session.execute(
+        select(Client.id, Client.name).where(Client.id.in_({segment.client_id for segment in segments}))
+    )
     gaps = await session.scalars(
         select(Gap)
         .where(
@@ -173,9 +170,23 @@ async def read_subject(
         store_url,
         start,
         end,
-        sorted(found.values(), key=lambda segment: (segment.started_at, segment.id)),
+        segments,
         links,
+        elsewhere,
         {(head.client_id, head.chain_id): head for head in heads},
         {row.id: row.name for row in recorders},
         list(gaps),
     )
+
+
+async def _known(
+    session: AsyncSession, chain: Sequence[ColumnElement[bool]], holes: Sequence[Range]
+) -> Sequence[Range]:
+    """Which numbers of the holes have a row; counted together in the database, since they may be a year's."""
+    between = Segment.sequence.between(holes[0][0], holes[-1][1])
+    numbers = select(Segment.sequence).where(*chain, between).distinct().subquery()
+    island = (numbers.c.sequence - func.row_number().over(order_by=numbers.c.sequence)).label("island")
+    numbered = select(numbers.c.sequence, island).subquery()
+    ends = select(func.min(numbered.c.sequence), func.max(numbered.c.sequence)).group_by(numbered.c.island)
+    known = merged((first, last) for first, last in await session.execute(ends))
+    return without(holes, without(holes, known))

@@ -132,7 +132,7 @@ def check_chain(report: Report, chain: Json, segments: list[Json], gaps: list[Js
                 report.problem(f"{name(segment)}: does not follow {name(last)}: previous_sha256 is another")
             previous_link = last["link_sha256"]
         elif last is not None:
-            check_hole(report, last, segment, gaps)
+            check_hole(report, last, segment, gaps, chain.get("elsewhere", []))
         if (segment["sequence"] == 1 or previous_link) and link_of(segment, previous_link) != segment["link_sha256"]:
             report.problem(f"{name(segment)}: what the manifest says of it was altered: its link hash is another")
         last = segment
@@ -148,15 +148,33 @@ def check_chain(report: Report, chain: Json, segments: list[Json], gaps: list[Js
             report.problem(f"{name(segment)}: the chain's end, as its recorder told it, has another link hash")
 
 
-def check_hole(report: Report, before: Json, after: Json, gaps: list[Json]) -> None:
-    """Numbers without a segment: removed, unless the recorder told that it gave them up."""
+def check_hole(report: Report, before: Json, after: Json, gaps: list[Json], elsewhere: list[list[int]]) -> None:
+    """Numbers without a segment: removed, unless they are not of the interval, or the recorder gave them up."""
     first, last = before["sequence"] + 1, after["sequence"] - 1
-    numbers = f"#{first}" if first == last else f"#{first} to #{last}"
+    for begin, end in sorted(elsewhere):
+        if begin <= last and end >= first:
+            check_missing(report, (first, begin - 1), before, after, gaps)
+            many = "were" if begin < end else "was"
+            report.say(f"note: {numbered(begin, end)} {many} filmed outside of the interval, by the recorder's clock")
+            first = end + 1
+    check_missing(report, (first, last), before, after, gaps)
+
+
+def check_missing(report: Report, missing: tuple[int, int], before: Json, after: Json, gaps: list[Json]) -> None:
+    """Removed, unless the recorder told that it gave them up."""
+    if missing[0] > missing[1]:
+        return
+    numbers = numbered(*missing)
     for gap in gaps:
         if gap["cause"] in NEVER_STORED and gap["start"] <= after["start"] and gap["end"] >= before["end"]:
             report.say(f"note: {numbers} never left the recorder: {gap['cause']} {gap['detail']}")
             return
     report.problem(f"{numbers} missing between {name(before)} and {name(after)}: removed")
+
+
+def numbered(first: int, last: int) -> str:
+    """The numbers, for a person."""
+    return f"#{first}" if first == last else f"#{first} to #{last}"
 
 
 def link_of(segment: Json, previous: str | None) -> str:

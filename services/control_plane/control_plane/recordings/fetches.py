@@ -16,14 +16,13 @@ from control_plane.events import BACKGROUND, Actor, record_event
 from control_plane.fleet.visibility import at_sites, of_cameras
 from control_plane.models import Camera, Client, ClientCamera, Fetch, FetchEnd, Recording, Segment, SegmentState
 from control_plane.recordings.holds import find_recording
-from control_plane.recordings.moments import plausible
+from control_plane.recordings.moments import LONGEST_SEGMENT, plausible
 from control_plane.security.principals import UNLIMITED, Principal
 
 LIFETIME = timedelta(days=7)
 """A recorder that is away for so long isn't waited for: its footage comes in its turn."""
 LONGEST = timedelta(days=31)
 _LOOKED_AT = 1000
-_LONGEST_SEGMENT = timedelta(hours=2)
 _MOST_LEFT = 2**31 - 1
 
 
@@ -211,7 +210,7 @@ async def _is_stored(session: AsyncSession, fetch: Fetch) -> bool:
     stored = exists().where(
         Segment.camera_id == fetch.camera_id,
         Segment.client_id == fetch.client_id,
-        Segment.started_at > fetch.start_at - _LONGEST_SEGMENT,
+        Segment.started_at > fetch.start_at - LONGEST_SEGMENT,
         Segment.started_at < fetch.end_at,
         Segment.ended_at > fetch.start_at,
         Segment.state == SegmentState.STORED,

@@ -1,10 +1,12 @@
 """Which moments a recorder can mean: clocks that were never set say 1970, broken ones say anything."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from camfleet_contract.schedules import EARLIEST_YEAR, LATEST_YEAR
 from control_plane.errors import Invalid
 
+LONGEST_SEGMENT = timedelta(days=1)
+"""How far before an interval a segment may begin that reaches into it. Recorders make some of an hour at most."""
 EARLIEST, LATEST = datetime(EARLIEST_YEAR, 1, 1, tzinfo=UTC), datetime(LATEST_YEAR + 1, 1, 1, tzinfo=UTC)
 
 
