@@ -195,30 +195,32 @@ async def recorder(server: RunningService, fleet: Fleet) -> AsyncIterator[httpx.
         yield http
 
 
-async def tells(recorder: httpx.AsyncClient, state: str, **more: Any) -> None:
-    """The recorder tells it of the only command that it has."""
-    (command,) = (await recorder.get("/config")).json()["commands"]
-    response = await recorder.post(f"/commands/{command['id']}/result", json={"state": state} | more)
+async def tells(recorder: httpx.AsyncClient, console: ConsolePages, state: str, **more: Any) -> None:
+    """The recorder tells it of the command whose page is open."""
+    command_id = console.page.url.rpartition("/")[2]
+    response = await recorder.post(f"/commands/{command_id}/result", json={"state": state} | more)
     assert response.status_code == 200, response.text
 
 
 @pytest.mark.timeout(180)
-async def test_commands_in_the_browser(console: ConsolePages, fleet: Fleet, recorder: httpx.AsyncClient) -> None:
+async def test_commands_in_the_browser(
+    console: ConsolePages, server: RunningService, fleet: Fleet, recorder: httpx.AsyncClient
+) -> None:
     page = console.page
     await console.open(f"/camera/details/{fleet.camera}")
     await console.heading("Yard")
     await page.get_by_role("button", name="Test connection").click()
     await page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
-    assert (await recorder.get("/config")).json()["commands"] == [], "nothing is asked before the question is answered"
+    assert await asked(server.services) == [], "nothing is asked before the question is answered"
     await console.picture("camera-commands")
     await page.get_by_role("button", name="Test connection").click()
     await page.get_by_role("dialog").get_by_role("button", name="Test").click()
     await console.heading("Test camera")
     await expect(page.get_by_role("status")).to_contain_text("Waiting for the recorder")
     await console.picture("command-waits")
-    await tells(recorder, "accepted")
+    await tells(recorder, console, "accepted")
     await expect(page.get_by_role("status")).to_contain_text("The recorder is at it")
-    await tells(recorder, "done", result={"camera": TESTED})
+    await tells(recorder, console, "done", result={"camera": TESTED})
     await expect(page.locator("#answer")).to_contain_text("hevc, 2560 x 1440, 12.5 frames/s")
     await expect(page.get_by_role("status")).to_have_count(0)
     await console.picture("command-tested")
@@ -227,7 +229,7 @@ async def test_commands_in_the_browser(console: ConsolePages, fleet: Fleet, reco
     await page.get_by_role("button", name="Snapshot").click()
     await page.get_by_role("dialog").get_by_role("button", name="Take it").click()
     await console.heading("Snapshot")
-    await tells(recorder, "done", result={"snapshot": a_picture()})
+    await tells(recorder, console, "done", result={"snapshot": a_picture()})
     picture = page.locator("#answer img")
     await expect(picture).to_be_visible()
     await expect(picture).to_have_js_property("naturalWidth", 640)
@@ -238,7 +240,7 @@ async def test_commands_in_the_browser(console: ConsolePages, fleet: Fleet, reco
     await page.get_by_role("button", name="Record now").click()
     await page.get_by_role("dialog").get_by_role("button", name="Record").click()
     await console.heading("Record now")
-    await tells(recorder, "failed", detail="The camera refuses the password.")
+    await tells(recorder, console, "failed", detail="The camera refuses the password.")
     await expect(page.locator("#answer")).to_contain_text("The camera refuses the password.")
 
     await console.open(f"/client/details/{fleet.client}")

@@ -16,7 +16,7 @@ from control_plane.errors import Conflict
 from control_plane.fleet.clients import find_client, revoke_tokens
 from control_plane.models import Command
 from tests.control_plane.local_client.sites import OPERATOR, Place, Recorder
-from tests.control_plane.local_client.test_commands import BY, forget, kept, tell
+from tests.control_plane.local_client.test_commands import BY, forget, kept, tell, until_nothing_is_told
 
 
 async def rotate(place: Place, recorder: Recorder) -> Command:
@@ -105,7 +105,7 @@ async def test_a_token_that_nobody_fetched_ends_and_the_old_one_stays(
     assert not await is_let_in(new)
     assert await is_let_in(recorder)
     assert (await kept(place, command))["secret_encrypted"] is None
-    assert (await recorder.get("config")).json()["commands"] == []
+    await until_nothing_is_told(recorder)
 
 
 async def test_a_token_that_was_fetched_and_never_confirmed_stays_beside_the_old_one(
