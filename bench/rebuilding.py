@@ -25,6 +25,7 @@ from uuid_utils.compat import uuid7
 from bench.results import Result, at_least
 from camfleet_contract.segments import SegmentOffer, Verdict
 from control_plane.database import create_engine, create_sessions
+from control_plane.direct import Direct
 from control_plane.embedded import EmbeddedPostgres
 from control_plane.events import COMMAND_LINE
 from control_plane.fleet.cameras import NewCamera, create_camera
@@ -32,6 +33,7 @@ from control_plane.fleet.clients import create_client
 from control_plane.fleet.sites import site_named
 from control_plane.migration import migrate
 from control_plane.rebuild import Finding, Rebuild, Summary
+from control_plane.recordings.offer_rows import OfferRows
 from control_plane.recordings.offers import Desk, decide_offers
 from control_plane.recordings.registration import Registration, register
 from control_plane.security.secrets import SecretBox
@@ -122,11 +124,13 @@ async def store_footage(sessions: async_sessionmaker[AsyncSession], spool: Path,
             asked = Registration(one.camera_id, one.name, recording_id=one.id, started_at=one.started_at)
             await register(session, client.id, asked, one.started_at)
     store = FolderStore(footage)
-    desk = Desk(sessions, store, secrets)
+    direct = Direct(sessions.kw["bind"].url, 60)
+    desk = Desk(OfferRows(direct, secrets), store, secrets)
     for at in range(0, len(offers), _BATCH):
         verdicts = await decide_offers(desk, client.id, offers[at : at + _BATCH], datetime.now(UTC))
         if any(verdict.verdict is not Verdict.STORED for verdict in verdicts):
             raise NotRebuiltError(str(verdicts[0]))
+    await direct.close()
     await store.close()
 
 

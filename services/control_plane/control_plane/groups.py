@@ -12,6 +12,14 @@ from control_plane.errors import Unavailable
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
+# What PostgreSQL says of one row of many: a value, a key that is gone, a lock that somebody holds.
+_OF_ONE = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    UnicodeError,
+)
 _MOST_AT_ONCE = 200
 _MOST_WAITING = 5000
 
@@ -28,11 +36,13 @@ class Groups(Generic[Item, Answer]):
         work: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
         *,
         key: Callable[[Item], Hashable] | None = None,
+        most: int = _MOST_AT_ONCE,
         most_waiting: int = _MOST_WAITING,
     ) -> None:
         """Items with the same `key` never go into one group, but one after the other, in their order."""
         self._work = work
         self._key = key
+        self._most = most
         self._most_waiting = most_waiting
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._working: asyncio.Task[None] | None = None
@@ -61,7 +71,7 @@ class Groups(Generic[Item, Answer]):
         group: list[tuple[Item, asyncio.Future[Answer]]] = []
         later: list[tuple[Item, asyncio.Future[Answer]]] = []
         keys: set[Hashable] = set()
-        while self._waiting and len(group) < _MOST_AT_ONCE:
+        while self._waiting and len(group) < self._most:
             asked = self._waiting.popleft()
             if asked[1].done():
                 continue  # whoever asked has gone
@@ -77,7 +87,7 @@ class Groups(Generic[Item, Answer]):
     async def _answer(self, group: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
         try:
             answers = await self._work([item for item, _ in group])
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, UnicodeError) as error:
+        except _OF_ONE as error:
             if len(group) > 1:
                 for asked in group:
                     await self._answer([asked])

@@ -12,6 +12,7 @@ from control_plane.local_client.heartbeat_rows import Heartbeats
 from control_plane.local_client.identities import Callers
 from control_plane.local_client.registration_rows import Registrations
 from control_plane.local_client.report_rows import Reports
+from control_plane.recordings.offer_rows import OfferRows
 from control_plane.security.login_throttle import LoginThrottle
 from control_plane.security.secrets import SecretBox
 from control_plane.settings import Settings
@@ -34,6 +35,7 @@ class Services:
     heartbeats: Heartbeats = field(init=False)
     reports: Reports = field(init=False)
     registrations: Registrations = field(init=False)
+    offer_rows: OfferRows = field(init=False)
 
     def __post_init__(self) -> None:
         """Put together what consists of the others."""
@@ -44,6 +46,7 @@ class Services:
             "heartbeats": Heartbeats(direct),
             "reports": Reports(direct),
             "registrations": Registrations(direct),
+            "offer_rows": OfferRows(direct, self.secrets),
         }
         for name, part in parts.items():
             object.__setattr__(self, name, part)  # while it is made, a frozen object may be filled

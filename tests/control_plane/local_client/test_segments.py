@@ -196,7 +196,7 @@ async def test_a_slow_store_holds_no_connection_and_is_not_asked_for_all_at_once
     offers = [offer.model_copy(update={"id": uuid7(), "object_name": None}) for offer in offers]
     offers = [offer.model_copy(update={"object_name": name_of(offer)}) for offer in offers]
     store = HeldStore(StoredObject(offers[0].size_bytes, offers[0].crc32c, 0))
-    desk = Desk(services.sessions, store, services.secrets)
+    desk = Desk(services.offer_rows, store, services.secrets)
     deciding = asyncio.create_task(decide_offers(desk, footage.recorder.id, offers, START))
     async with asyncio.timeout(60):
         await store.is_asked.wait()

@@ -18,7 +18,7 @@ from control_plane.errors import Unauthorized
 from control_plane.local_client import refusals
 from control_plane.local_client.callers import KnownCaller, TokenRoute, bearer
 from control_plane.local_client.examples import example_of
-from control_plane.local_client.identities import UNKNOWN_TOKEN
+from control_plane.local_client.identities import UNKNOWN_TOKEN, Caller
 from control_plane.recordings.gaps import take_in_gaps
 from control_plane.recordings.offers import Desk, decide_offers
 from control_plane.recordings.registration import Registration, check_registration, register
@@ -130,7 +130,12 @@ async def offer_segments(
     The answers stand in the order of the offers. An offer that makes no sense is `refused` with the reason; the others
     are decided as if it were not there.
     """
-    desk = Desk(shared.sessions, shared.store, shared.secrets)
+    return await take_in_offers(shared, caller, batch)
+
+
+async def take_in_offers(shared: Services, caller: Caller, batch: OfferBatch) -> OffersAnswer:
+    """Decide offers; what is `stored` is committed when it returns."""
+    desk = Desk(shared.offer_rows, shared.store, shared.secrets)
     return OffersAnswer(segments=await decide_offers(desk, caller.client_id, batch.segments, datetime.now(UTC)))
 
 

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from camfleet_contract.heartbeats import Heartbeat
 from camfleet_contract.recordings import RecordingRegistration, RecordingStatusReport
+from camfleet_contract.segments import OfferBatch
 from control_plane.answers import response_to
 from control_plane.errors import Invalid
 from control_plane.local_client.conditional import CACHE_CONTROL
@@ -22,7 +23,7 @@ from control_plane.local_client.heartbeats import take_in as take_in_heartbeat
 from control_plane.local_client.identities import Caller, sent_token
 from control_plane.local_client.reading import LONGEST_WAIT_SECONDS, newest_config, newest_documents
 from control_plane.local_client.rendered import Document
-from control_plane.local_client.reports import take_in_registration, take_in_report
+from control_plane.local_client.reports import take_in_offers, take_in_registration, take_in_report
 from control_plane.local_client.small_body import SmallBody
 from control_plane.recordings.registration import Registration, check_registration
 from control_plane.recordings.reports import check_report
@@ -51,6 +52,7 @@ class ShortCut:
             ("POST", f"{_API}/heartbeat"): self._heartbeat,
             ("POST", f"{_API}/recordings/register"): self._register,
             ("POST", f"{_API}/recordings/status"): self._status,
+            ("POST", f"{_API}/segments/offer"): self._offer,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -128,6 +130,17 @@ class ShortCut:
             return body.receive
         accepted = await take_in_report(self._services, token_sha256, address, report)
         await _send_json(send, accepted.model_dump_json().encode())
+        return None
+
+    async def _offer(self, scope: Scope, receive: Receive, send: Send) -> Receive | None:
+        caller = await self._caller(scope)
+        body = await SmallBody.read(scope, receive)
+        try:
+            batch = OfferBatch.model_validate_json(body.content)
+        except ValidationError:
+            return body.receive
+        answer = await take_in_offers(self._services, caller, batch)
+        await _send_json(send, answer.model_dump_json().encode())
         return None
 
     async def _caller(self, scope: Scope) -> Caller:

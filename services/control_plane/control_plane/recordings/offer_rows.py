@@ -1,75 +1,102 @@
-"""The rows behind a batch of offers: one statement for each kind of row, however many offers there are."""
+"""The rows behind batches of offers: one statement reads for many batches at once, another writes."""
 
 import base64
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from camfleet_contract.segments import SegmentOffer
-from control_plane.models import ClientCamera, Recording, SegmentState, UploadSession
+from control_plane.direct import Direct
+from control_plane.groups import Groups
+from control_plane.models import SegmentState, UploadSession
 from control_plane.recordings.offer_outcomes import Key, Outcome, key_of, name_of
 from control_plane.security.secrets import SecretBox
 
-# Batches travel as one JSON parameter: the statement's text stays the same, so that its plan and its compiled form are
-# reused, whether it is for one row or for 500.
-_READ_SEGMENTS = text("""
-    SELECT segment.camera_id, segment.started_at, segment.id, segment.recording_id, segment.size_bytes,
-           segment.crc32c, segment.sha256, segment.state <> 'offered' AS is_stored
-    FROM json_to_recordset(CAST(:keys AS json)) AS key (camera_id uuid, started_at timestamptz, id uuid)
-    JOIN segments AS segment USING (camera_id, started_at, id)
-    WHERE segment.started_at BETWEEN :earliest AND :latest
-""")
+# Batches of up to 500 offers: more of them at once would be one very large statement.
+_BATCHES_AT_ONCE = 16
+
+# Offers travel as one JSON parameter: the statement's text stays the same, so that its plan is reused, whether it is
+# for one row or for 500. The bounds leave all partitions of other months alone.
+_READ = """
+    WITH asked AS (
+        SELECT * FROM json_to_recordset($1::json) AS asked (
+            client_id uuid, recording_id uuid, camera_id uuid, started_at timestamptz, id uuid
+        )
+    )
+    SELECT DISTINCT 'recording' AS kind, recording.client_id, recording.id, recording.camera_id,
+           NULL::timestamptz AS moment, NULL::uuid AS recording_id, NULL::bigint AS size_bytes, NULL AS crc32c,
+           NULL AS sha256, NULL::boolean AS is_stored, NULL::bytea AS uri_encrypted
+    FROM asked JOIN recordings AS recording
+      ON recording.client_id = asked.client_id AND recording.id = asked.recording_id
+    UNION ALL
+    SELECT DISTINCT 'assigned', assigned.client_id, NULL::uuid, assigned.camera_id, NULL::timestamptz, NULL::uuid,
+           NULL::bigint, NULL, NULL, NULL::boolean, NULL::bytea
+    FROM asked JOIN client_cameras AS assigned
+      ON assigned.client_id = asked.client_id AND assigned.camera_id = asked.camera_id
+    UNION ALL
+    SELECT 'segment', NULL::uuid, segment.id, segment.camera_id, segment.started_at, segment.recording_id,
+           segment.size_bytes, segment.crc32c, segment.sha256, segment.state <> 'offered', NULL::bytea
+    FROM asked JOIN segments AS segment USING (camera_id, started_at, id)
+    WHERE segment.started_at BETWEEN $2 AND $3
+    UNION ALL
+    SELECT 'upload', upload.client_id, upload.segment_id, NULL::uuid, upload.expires_at, NULL::uuid, NULL::bigint, NULL,
+           NULL, NULL::boolean, upload.uri_encrypted
+    FROM asked JOIN upload_sessions AS upload
+      ON upload.client_id = asked.client_id AND upload.segment_id = asked.id
+"""
 
 # Only a row that says the same is touched; what comes back are those, so that the others are known as conflicts.
 # In the key's order: two batches with the same segments wait for each other instead of locking each other out.
 # A held recording has one more object that the store is to hold: noted with it, so that nobody has to look for those.
-_WRITE_SEGMENTS = text("""
-  WITH written AS (
-    INSERT INTO segments AS known (
-        camera_id, started_at, id, ended_at, client_id, recording_id, state, size_bytes, crc32c, sha256,
-        previous_sha256, codec, packets, clock_error_seconds, object_name, generation, stored_at, chain_id, sequence,
-        link_sha256, store_url
+_WRITE = """
+    WITH row AS (
+        SELECT * FROM json_to_recordset($1::json) AS row (
+            camera_id uuid, started_at timestamptz, id uuid, ended_at timestamptz, client_id uuid, recording_id uuid,
+            state text, size_bytes bigint, crc32c text, sha256 text, previous_sha256 text, codec text, packets bigint,
+            clock_error_seconds float8, object_name text, generation bigint, stored_at timestamptz, chain_id uuid,
+            sequence bigint, link_sha256 text, store_url text
+        )
+    ), written AS (
+        INSERT INTO segments AS known (
+            camera_id, started_at, id, ended_at, client_id, recording_id, state, size_bytes, crc32c, sha256,
+            previous_sha256, codec, packets, clock_error_seconds, object_name, generation, stored_at, chain_id,
+            sequence, link_sha256, store_url
+        )
+        SELECT * FROM row ORDER BY camera_id, started_at, id
+        ON CONFLICT (camera_id, started_at, id) DO UPDATE SET
+            state = CASE WHEN known.state = 'offered' THEN excluded.state ELSE known.state END,
+            store_url = CASE WHEN known.state = 'offered' THEN excluded.store_url ELSE known.store_url END,
+            generation = coalesce(known.generation, excluded.generation),
+            stored_at = coalesce(known.stored_at, excluded.stored_at)
+        WHERE (known.client_id, known.recording_id, known.size_bytes, known.crc32c, known.sha256)
+            = (excluded.client_id, excluded.recording_id, excluded.size_bytes, excluded.crc32c, excluded.sha256)
+        RETURNING camera_id, started_at, id, client_id, recording_id, state
+    ), unsettled AS (
+        UPDATE recordings SET holds_unsettled_at = now()
+        WHERE held_at IS NOT NULL
+          AND (client_id, id) IN (SELECT client_id, recording_id FROM written WHERE state = 'stored')
+    ), opened AS (
+        INSERT INTO upload_sessions (client_id, segment_id, uri_encrypted, expires_at)
+        SELECT DISTINCT ON (client_id, segment_id) client_id, segment_id, decode(uri_encrypted, 'base64'), expires_at
+        FROM json_to_recordset($2::json) AS upload (
+            client_id uuid, segment_id uuid, uri_encrypted text, expires_at timestamptz
+        )
+        ORDER BY client_id, segment_id
+        ON CONFLICT (client_id, segment_id) DO UPDATE
+        SET uri_encrypted = excluded.uri_encrypted, expires_at = excluded.expires_at
+    ), done AS (
+        DELETE FROM upload_sessions AS upload USING row
+        WHERE row.state = 'stored' AND upload.client_id = row.client_id AND upload.segment_id = row.id
     )
-    SELECT camera_id, started_at, id, ended_at, CAST(:client_id AS uuid), recording_id, state, size_bytes, crc32c,
-           sha256, previous_sha256, codec, packets, clock_error_seconds, object_name, generation, stored_at, chain_id,
-           sequence, link_sha256, store_url
-    FROM json_to_recordset(CAST(:rows AS json)) AS row (
-        camera_id uuid, started_at timestamptz, id uuid, ended_at timestamptz, recording_id uuid, state text,
-        size_bytes bigint, crc32c text, sha256 text, previous_sha256 text, codec text, packets bigint,
-        clock_error_seconds float8, object_name text, generation bigint, stored_at timestamptz,
-        chain_id uuid, sequence bigint, link_sha256 text, store_url text
-    )
-    ORDER BY camera_id, started_at, id
-    ON CONFLICT (camera_id, started_at, id) DO UPDATE SET
-        state = CASE WHEN known.state = 'offered' THEN excluded.state ELSE known.state END,
-        store_url = CASE WHEN known.state = 'offered' THEN excluded.store_url ELSE known.store_url END,
-        generation = coalesce(known.generation, excluded.generation),
-        stored_at = coalesce(known.stored_at, excluded.stored_at)
-    WHERE (known.client_id, known.recording_id, known.size_bytes, known.crc32c, known.sha256)
-        = (excluded.client_id, excluded.recording_id, excluded.size_bytes, excluded.crc32c, excluded.sha256)
-    RETURNING camera_id, started_at, id, recording_id, state
-  ), unsettled AS (
-    UPDATE recordings SET holds_unsettled_at = now()
-    WHERE client_id = CAST(:client_id AS uuid) AND held_at IS NOT NULL
-      AND id IN (SELECT recording_id FROM written WHERE state = 'stored')
-  )
-  SELECT camera_id, started_at, id FROM written
-""")
-
-_WRITE_UPLOADS = text("""
-    INSERT INTO upload_sessions (client_id, segment_id, uri_encrypted, expires_at)
-    SELECT DISTINCT ON (segment_id) :client_id, segment_id, decode(uri_encrypted, 'base64'), expires_at
-    FROM json_to_recordset(CAST(:rows AS json)) AS row (segment_id uuid, uri_encrypted text, expires_at timestamptz)
-    ORDER BY segment_id
-    ON CONFLICT (client_id, segment_id) DO UPDATE
-    SET uri_encrypted = excluded.uri_encrypted, expires_at = excluded.expires_at
-""")
+    SELECT camera_id, started_at, id FROM written
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,52 +135,103 @@ class Known:
     cameras_of_recordings: Mapping[uuid.UUID, uuid.UUID]
     """Of this client's recordings."""
     assigned_cameras: frozenset[uuid.UUID]
-    """Only read where a recording is unknown."""
+    """To this client, of the cameras that are offered from."""
     segments: Mapping[Key, KnownSegment]
     uploads: Mapping[uuid.UUID, KnownUpload]
     """By segment, for what is offered without being uploaded."""
 
 
-async def read_known(session: AsyncSession, client_id: uuid.UUID, offers: Sequence[SegmentOffer]) -> Known:
-    """What is known of the offers' recordings, cameras, segments and uploads."""
-    recordings = await _read_recordings(session, client_id, {offer.recording_id for offer in offers})
-    strange = {offer.camera_id for offer in offers if offer.recording_id not in recordings}
-    not_uploaded = {offer.id for offer in offers if offer.object_name is None}
-    return Known(
-        recordings,
-        await _read_assigned(session, client_id, strange) if strange else frozenset(),
-        await _read_segments(session, offers) if offers else {},
-        await _read_uploads(session, client_id, not_uploaded) if not_uploaded else {},
-    )
+@dataclass(frozen=True, slots=True)
+class _Question:
+    client_id: uuid.UUID
+    offers: Sequence[SegmentOffer]
 
 
-async def write_outcomes(
-    session: AsyncSession,
-    secrets: SecretBox,
-    store_url: str,
-    client_id: uuid.UUID,
-    outcomes: Sequence[Outcome],
-    known: Known,
-    now: datetime,
-) -> set[Key]:
-    """Write what is new, and return the keys that meanwhile became another segment's."""
-    news = [
-        outcome
-        for outcome in outcomes
-        if outcome.seen or (outcome.is_of_a_segment and key_of(outcome.offer) not in known.segments)
-    ]
-    written: set[Key] = set()
-    if news:
-        rows = json.dumps([_segment_row(outcome, store_url, now) for outcome in news])
-        found = await session.execute(_WRITE_SEGMENTS, {"client_id": client_id, "rows": rows})
-        written = {(row.camera_id, row.started_at, row.id) for row in found}
-    if opened := [_upload_row(outcome, secrets) for outcome in outcomes if outcome.opened]:
-        await session.execute(_WRITE_UPLOADS, {"client_id": client_id, "rows": json.dumps(opened)})
-    if done := {outcome.offer.id for outcome in outcomes if outcome.seen}:
-        await session.execute(
-            delete(UploadSession).where(UploadSession.client_id == client_id, UploadSession.segment_id.in_(done))
-        )
-    return {key_of(outcome.offer) for outcome in news} - written
+@dataclass(frozen=True, slots=True)
+class _News:
+    rows: Mapping[Key, dict[str, Any]]
+    uploads: Sequence[dict[str, str]]
+
+
+class OfferRows:
+    """Reads and writes for many batches at a time."""
+
+    def __init__(self, direct: Direct, secrets: SecretBox) -> None:
+        self._direct = direct
+        self._secrets = secrets
+        self._questions: Groups[_Question, Known] = Groups(self._read, most=_BATCHES_AT_ONCE)
+        self._news: Groups[_News, set[Key]] = Groups(self._write, most=_BATCHES_AT_ONCE)
+
+    async def read_known(self, client_id: uuid.UUID, offers: Sequence[SegmentOffer]) -> Known:
+        """What is known of the offers' recordings, cameras, segments and uploads."""
+        if not offers:
+            return Known({}, frozenset(), {}, {})
+        return await self._questions.ask(_Question(client_id, offers))
+
+    async def write_outcomes(
+        self, store_url: str, client_id: uuid.UUID, outcomes: Sequence[Outcome], known: Known, now: datetime
+    ) -> set[Key]:
+        """Write what is new, and return the keys that meanwhile became another segment's. Committed when it returns."""
+        news = [
+            outcome
+            for outcome in outcomes
+            if outcome.seen or (outcome.is_of_a_segment and key_of(outcome.offer) not in known.segments)
+        ]
+        rows = {key_of(outcome.offer): _segment_row(outcome, store_url, client_id, now) for outcome in news}
+        uploads = [_upload_row(outcome, client_id, self._secrets) for outcome in outcomes if outcome.opened]
+        if not rows and not uploads:
+            return set()
+        return rows.keys() - await self._news.ask(_News(rows, uploads))
+
+    async def _read(self, group: Sequence[_Question]) -> list[Known]:
+        asked = [
+            {
+                "client_id": str(question.client_id),
+                "recording_id": str(offer.recording_id),
+                "camera_id": str(offer.camera_id),
+                "started_at": offer.start.isoformat(),
+                "id": str(offer.id),
+            }
+            for question in group
+            for offer in question.offers
+        ]
+        starts = [offer.start for question in group for offer in question.offers]
+        found = await self._direct.fetch(_READ, json.dumps(asked), min(starts), max(starts))
+        recordings: dict[uuid.UUID, dict[uuid.UUID, uuid.UUID]] = defaultdict(dict)
+        assigned: dict[uuid.UUID, set[uuid.UUID]] = defaultdict(set)
+        segments: dict[Key, KnownSegment] = {}
+        uploads: dict[uuid.UUID, dict[uuid.UUID, KnownUpload]] = defaultdict(dict)
+        for row in found:
+            match row["kind"]:
+                case "recording":
+                    recordings[row["client_id"]][row["id"]] = row["camera_id"]
+                case "assigned":
+                    assigned[row["client_id"]].add(row["camera_id"])
+                case "segment":
+                    segments[row["camera_id"], row["moment"], row["id"]] = KnownSegment(
+                        row["recording_id"], row["size_bytes"], row["crc32c"], row["sha256"], row["is_stored"]
+                    )
+                case "upload":
+                    uploads[row["client_id"]][row["id"]] = KnownUpload(row["uri_encrypted"], row["moment"])
+        return [
+            Known(
+                recordings[question.client_id],
+                frozenset(assigned[question.client_id]),
+                segments,
+                uploads[question.client_id],
+            )
+            for question in group
+        ]
+
+    async def _write(self, group: Sequence[_News]) -> list[set[Key]]:
+        written: list[set[Key]] = []
+        for together in _without_the_same_twice(group):
+            rows = [row for news in together for row in news.rows.values()]
+            uploads = [upload for news in together for upload in news.uploads]
+            found = await self._direct.fetch(_WRITE, json.dumps(rows), json.dumps(uploads))
+            keys = {(row["camera_id"], row["started_at"], row["id"]) for row in found}
+            written += [keys & news.rows.keys() for news in together]
+        return written
 
 
 async def delete_expired_uploads(connection: AsyncConnection, now: datetime) -> None:
@@ -161,52 +239,27 @@ async def delete_expired_uploads(connection: AsyncConnection, now: datetime) -> 
     await connection.execute(delete(UploadSession).where(UploadSession.expires_at < now))
 
 
-async def _read_recordings(
-    session: AsyncSession, client_id: uuid.UUID, ids: set[uuid.UUID]
-) -> dict[uuid.UUID, uuid.UUID]:
-    query = select(Recording.id, Recording.camera_id).where(Recording.client_id == client_id, Recording.id.in_(ids))
-    return {row.id: row.camera_id for row in await session.execute(query)}
+def _without_the_same_twice(group: Iterable[_News]) -> list[list[_News]]:
+    """In their order, cut wherever a statement would write a row twice: a batch that is sent again at once."""
+    parts: list[list[_News]] = [[]]
+    seen: set[Key] = set()
+    for news in group:
+        if seen & news.rows.keys():
+            parts.append([])
+            seen = set()
+        parts[-1].append(news)
+        seen |= news.rows.keys()
+    return parts
 
 
-async def _read_assigned(session: AsyncSession, client_id: uuid.UUID, ids: set[uuid.UUID]) -> frozenset[uuid.UUID]:
-    query = select(ClientCamera.camera_id).where(ClientCamera.client_id == client_id, ClientCamera.camera_id.in_(ids))
-    return frozenset(await session.scalars(query))
-
-
-async def _read_segments(session: AsyncSession, offers: Sequence[SegmentOffer]) -> dict[Key, KnownSegment]:
-    keys = [
-        {"camera_id": str(offer.camera_id), "started_at": offer.start.isoformat(), "id": str(offer.id)}
-        for offer in offers
-    ]
-    starts = [offer.start for offer in offers]
-    # The bounds leave all partitions of other months alone.
-    found = await session.execute(
-        _READ_SEGMENTS, {"keys": json.dumps(keys), "earliest": min(starts), "latest": max(starts)}
-    )
-    return {
-        (row.camera_id, row.started_at, row.id): KnownSegment(
-            row.recording_id, row.size_bytes, row.crc32c, row.sha256, row.is_stored
-        )
-        for row in found
-    }
-
-
-async def _read_uploads(
-    session: AsyncSession, client_id: uuid.UUID, segment_ids: set[uuid.UUID]
-) -> dict[uuid.UUID, KnownUpload]:
-    query = select(UploadSession.segment_id, UploadSession.uri_encrypted, UploadSession.expires_at).where(
-        UploadSession.client_id == client_id, UploadSession.segment_id.in_(segment_ids)
-    )
-    return {row.segment_id: KnownUpload(row.uri_encrypted, row.expires_at) for row in await session.execute(query)}
-
-
-def _segment_row(outcome: Outcome, store_url: str, now: datetime) -> dict[str, Any]:
+def _segment_row(outcome: Outcome, store_url: str, client_id: uuid.UUID, now: datetime) -> dict[str, Any]:
     offer, seen = outcome.offer, outcome.seen
     return {
         "camera_id": str(offer.camera_id),
         "started_at": offer.start.isoformat(),
         "id": str(offer.id),
         "ended_at": offer.end.isoformat(),
+        "client_id": str(client_id),
         "recording_id": str(offer.recording_id),
         "state": SegmentState.STORED if seen else SegmentState.OFFERED,
         "size_bytes": offer.size_bytes,
@@ -226,9 +279,10 @@ def _segment_row(outcome: Outcome, store_url: str, now: datetime) -> dict[str, A
     }
 
 
-def _upload_row(outcome: Outcome, secrets: SecretBox) -> dict[str, str]:
+def _upload_row(outcome: Outcome, client_id: uuid.UUID, secrets: SecretBox) -> dict[str, str]:
     assert outcome.opened is not None  # noqa: S101 - for mypy; the caller selected these
     return {
+        "client_id": str(client_id),
         "segment_id": str(outcome.offer.id),
         "uri_encrypted": base64.b64encode(secrets.encrypt(outcome.opened.uri)).decode(),
         "expires_at": outcome.opened.expires_at.isoformat(),

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-
 from camfleet_contract.batches import Unreadable
 from camfleet_contract.segments import OfferVerdict, RefusalCode, SegmentOffer, Verdict
 from control_plane.recordings.moments import IMPLAUSIBLE, is_plausible
@@ -24,7 +22,7 @@ from control_plane.recordings.offer_outcomes import (
     refused,
     wanted,
 )
-from control_plane.recordings.offer_rows import Known, read_known, write_outcomes
+from control_plane.recordings.offer_rows import Known, OfferRows
 from control_plane.security.secrets import SecretBox, SecretUnreadableError
 from control_plane.stores import (
     NameTakenError,
@@ -45,7 +43,7 @@ _AT_ONCE = 16
 class Desk:
     """What it takes to decide offers."""
 
-    sessions: async_sessionmaker[AsyncSession]
+    rows: OfferRows
     store: Store
     secrets: SecretBox
 
@@ -60,12 +58,10 @@ async def decide_offers(
     """
     # The same offer twice is decided once.
     unique = list(dict.fromkeys(offer for offer in offers if isinstance(offer, SegmentOffer)))
-    async with desk.sessions.begin() as session:
-        known = await read_known(session, client_id, unique)
+    known = await desk.rows.read_known(client_id, unique)
     outcomes = dict(zip(unique, await _decided(desk, client_id, unique, known, now), strict=True))
     rows = _one_a_segment(outcomes.values())
-    async with desk.sessions.begin() as session:
-        taken = await write_outcomes(session, desk.secrets, desk.store.url, client_id, list(rows.values()), known, now)
+    taken = await desk.rows.write_outcomes(desk.store.url, client_id, list(rows.values()), known, now)
 
     def verdict(offer: SegmentOffer | Unreadable) -> OfferVerdict:
         if isinstance(offer, Unreadable):
