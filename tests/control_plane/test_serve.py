@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -250,3 +252,11 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+async def test_no_answer_waits_for_an_acknowledgement(server: RunningService) -> None:
+    async with httpx.AsyncClient(base_url=server.url) as http:
+        assert (await http.get("/health/ready")).status_code == 200
+        (connection,) = server._server.server_state.connections
+        accepted = cast("Any", connection).transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

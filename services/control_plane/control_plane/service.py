@@ -164,10 +164,12 @@ def _listening_socket(settings: Settings) -> Iterator[socket.socket]:
     """Bound before anything else starts, so that a port that is taken is told at once."""
     where = f"{settings.host}:{settings.port}"
     try:
-        family, kind, _, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        # The protocol by its number: asyncio turns Nagle's algorithm off only where it reads TCP there. With it on, the
+        # second piece of every answer waits 40 ms for the caller's acknowledgement of the first.
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.socket(family, kind)
+        listener = socket.socket(family, kind, protocol)
     except OSError as error:
         raise StartError(f"HOST {settings.host} is no address of this machine: {error}") from error
     with listener:
