@@ -19,7 +19,7 @@ BACKLOG = 64
 def listening(host: str, port: int) -> Iterator[socket.socket]:
     """A listening socket; `PortTaken` with what to do about it. Taken before anything else is started."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as listener:
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
