@@ -55,6 +55,15 @@ async def until(page: Page, selector: str, text: str, seconds: float = 90) -> No
             await page.reload()
 
 
+async def watch(page: Page) -> None:
+    """From one segment on to the next, which the player does by itself."""
+    await page.get_by_role("button", name="Watch").click()
+    video = page.locator("video")
+    await video.evaluate("video => { video.muted = true; return video.play(); }")
+    await expect(page.locator("[data-now-playing]")).to_contain_text("2 of", timeout=60_000)
+    await expect(video).to_have_js_property("videoWidth", 640)
+
+
 async def test_footage_of_a_recorder_made_in_the_console_arrives(console: ConsolePages, tmp_path: Path) -> None:
     page = console.page
     spec = CameraSpec(name="yard", user="viewer", password=CAMERA_PASSWORD, loop_seconds=4)
@@ -103,6 +112,8 @@ async def test_footage_of_a_recorder_made_in_the_console_arrives(console: Consol
             await console.picture("recordings-stored")
             await page.locator("td[data-column=started_at] a").first.click()
             await until(page, "table td .badge", "stored")
+            await until(page, ".table-tall tbody tr:nth-of-type(2) .badge", "stored")
+            await watch(page)
             await console.picture("recording")
             await console.menu("Cameras")
             await until(page, "td[data-column=state]", "recording")

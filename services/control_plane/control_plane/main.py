@@ -16,6 +16,7 @@ from control_plane.jobs.worker import work
 from control_plane.liveness.listening import listen
 from control_plane.local_client import app as local_client
 from control_plane.local_client.short_cut import ShortCut
+from control_plane.media import serving
 from control_plane.middleware import BodyLimit, RequestLog, SecurityHeaders
 from control_plane.services import Services
 
@@ -34,6 +35,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     install_error_handlers(app)
     app.include_router(health.router)
+    app.include_router(serving.router)
     for name, api in create_apis(services).items():
         app.mount(f"/v0/api/{name}", api)
     app.mount(docs_pages.ASSETS_PATH, docs_pages.create_assets())

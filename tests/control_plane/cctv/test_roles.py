@@ -48,6 +48,10 @@ OPERATIONS = [
     *(Operation("GET", f"{kind}s/{{{kind}}}/", VIEWER) for kind in ("site", "client", "camera", "schedule")),
     Operation("GET", "recordings/{recording}/", VIEWER),
     Operation("GET", "recordings/{recording}/segments/", VIEWER),
+    Operation("GET", "recordings/statistics/", VIEWER),
+    Operation("POST", "recordings/{recording}/play/", VIEWER),
+    Operation("POST", "recordings/{recording}/download/", OPERATOR),
+    Operation("GET", "gaps/", VIEWER),
     Operation("POST", "recordings/{recording}/hold/", OPERATOR),
     Operation("POST", "cameras/{camera}/export/", OPERATOR, status=422),  # allowed, but no interval is given
     Operation("POST", "recordings/{recording}/release/", OPERATOR),

@@ -17,11 +17,14 @@ from control_plane.cctv import (
     drills,
     events,
     fetches,
+    gaps,
     login,
+    playback,
     recordings,
     schedule_previews,
     schedules,
     sites,
+    statistics,
 )
 from control_plane.cctv.callers import bearer
 from control_plane.cctv.refusals import EVERYWHERE, OPEN
@@ -93,7 +96,11 @@ def create_app(services: Services) -> FastAPI:
         cameras,
         schedules,
         schedule_previews,
+        # Before `recordings/{recording_id}/`, for which `statistics` would be an id that is none.
+        statistics,
         recordings,
+        playback,
+        gaps,
         coverage,
         fetches,
         commands,

@@ -12,6 +12,7 @@ from control_plane.console.holds import HoldActions
 from control_plane.console.keys import KeyPages
 from control_plane.console.previews import SchedulePreviews
 from control_plane.console.tokens import TokenPages
+from control_plane.console.watching import WatchActions
 
 if TYPE_CHECKING:
     from control_plane.console.admin import Console
@@ -34,6 +35,7 @@ def own_pages(console: "Console") -> list[Route]:
         Route("/account/end-sessions", accounts.end_own_sessions, name="end_own_sessions", methods=["POST"]),
         Route("/recording/{pk}/hold", holds.hold, name="hold_recording", methods=["POST"]),
         Route("/recording/{pk}/release", holds.release, name="release_recording", methods=["POST"]),
+        Route("/recording/{pk}/watch", WatchActions(console).watch, name="watch_recording", methods=["POST"]),
         Route("/recording/{pk}/export", exports.export, name="export_recording", methods=["POST"]),
         Route("/recording/{pk}/fetch", fetches.of_recording, name="fetch_recording", methods=["POST"]),
         Route("/camera/{pk}/fetch", fetches.of_camera, name="fetch_interval", methods=["POST"]),

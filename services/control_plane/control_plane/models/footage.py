@@ -179,6 +179,7 @@ class Gap(Base):
     __table_args__ = (
         PrimaryKeyConstraint("camera_id", "started_at", "id"),
         Index("ix_gaps_reported_at", "reported_at"),
+        Index("ix_gaps_started_at", "started_at", "id"),
     )
 
     camera_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("cameras.id", ondelete="RESTRICT"))

@@ -79,6 +79,16 @@ class FolderStore:
             offset += len(piece)
         raise NoSuchObjectError(object_name)
 
+    async def read_part(self, object_name: str, start: int, length: int) -> AsyncGenerator[bytes, None]:
+        """Read a part of the file, a little at a time."""
+        parts, offset, end = parts_of(object_name), start, start + length
+        while (piece := await self._in_a_thread(piece_of, self._root, parts, offset) if parts else None) is not None:
+            if not piece or offset >= end:
+                return
+            yield piece[: end - offset]
+            offset += len(piece)
+        raise NoSuchObjectError(object_name)
+
     async def read_tail(self, object_name: str, tail_bytes: int) -> bytes | None:
         """Read the file's end."""
         parts = parts_of(object_name)

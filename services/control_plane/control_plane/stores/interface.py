@@ -125,6 +125,9 @@ class Store(Protocol):
         Whoever may stop before the end closes it (`contextlib.aclosing`): until then it holds a connection.
         """
 
+    def read_part(self, object_name: str, start: int, length: int) -> AsyncGenerator[bytes, None]:
+        """The object's bytes `[start, start + length)`, a little at a time; otherwise as `read`."""
+
     async def open_upload(self, upload: NewUpload, now: datetime) -> OpenedUpload:
         """Open a resumable upload that creates the object and never replaces one.
 

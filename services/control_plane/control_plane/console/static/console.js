@@ -172,3 +172,27 @@ document.querySelectorAll("[data-preview-url]").forEach((panel) => {
   $(form).on("select2:select select2:unselect", soon);
   ask();
 });
+
+// A recording's segments, one after the other.
+document.querySelectorAll("video[data-playlist]").forEach((video) => {
+  const list = JSON.parse(video.dataset.playlist);
+  const told = document.querySelector("[data-now-playing]");
+  let at = 0;
+  const load = (index, play) => {
+    at = index;
+    video.src = list[at].url;
+    told.textContent = `${at + 1} of ${list.length}: ${list[at].label}`;
+    if (play) video.play().catch(() => {});
+  };
+  video.addEventListener("ended", () => { if (at + 1 < list.length) load(at + 1, true); });
+  video.addEventListener("error", () => {
+    told.textContent = `${list[at].label}: this browser can't play it (${list[at].codec}), or it is not in the store any more.`;
+  });
+  document.querySelectorAll("[data-play]").forEach((button) => {
+    button.addEventListener("click", () => {
+      load(list.findIndex((one) => one.id === button.dataset.play), true);
+      video.scrollIntoView({ behavior: "smooth", block: "center" });
+    });
+  });
+  load(0, false);
+});

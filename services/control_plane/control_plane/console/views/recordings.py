@@ -19,6 +19,7 @@ from control_plane.console.roles import may
 from control_plane.console.sessions import operator_of
 from control_plane.console.uploads import wanted
 from control_plane.console.views.keyset import KeysetView
+from control_plane.console.watching import playlist
 from control_plane.models import Camera, Client, Fetch, Gap, Recording, Schedule, Segment, SegmentState, Site
 
 _SHOWN_SEGMENTS = 200
@@ -205,9 +206,11 @@ class RecordingView(KeysetView, model=Recording):
                 & (Fetch.end_at > recording.started_at),
                 datetime.now(UTC),
             )
-        total = request.state.extras.get(recording.id, _NOTHING).total
+        total, shown = request.state.extras.get(recording.id, _NOTHING).total, list(segments)
         return {
-            "segments": list(segments),
+            "segments": shown,
+            "playlist": playlist(request, self.services, recording.id, shown, _zone(recording)),
+            "may_watch": any(segment.state is SegmentState.STORED for segment in shown),
             "total": total,
             "gaps": merged(gaps),
             "zone": _zone(recording),
