@@ -46,6 +46,18 @@ async def test_a_new_token_that_is_refused_leaves_the_earlier_one(box: Box) -> N
         assert box.tokens.in_order()[0] == TOKEN
 
 
+async def test_a_new_token_that_the_disk_cannot_keep_leaves_the_earlier_one(box: Box, tmp_path: Path) -> None:
+    box.tokens._file = TokenFile(tmp_path / "not there", Vault(OWN), OWN)
+    box.fake.new_token = "cfr_fresh"
+    rotate = command(CommandKind.ROTATE_TOKEN, token="cfr_fresh")
+    async with box.commands() as commands:
+        commands.take(box.asked(rotate))
+        told = await box.fake.ended(rotate)
+    assert (told.state, told.detail) == (CommandState.FAILED, "The disk can't be written: No such file or directory")
+    assert box.tokens.in_order() == (TOKEN,)
+    assert box.fake.token == TOKEN, "which has not ended"
+
+
 async def test_a_token_that_no_call_could_carry_is_not_kept(box: Box) -> None:
     rotate = command(CommandKind.ROTATE_TOKEN, token="cfr_\nX-Evil: 1")
     async with box.commands() as commands:
