@@ -64,6 +64,12 @@ class ConsoleView(ModelView):
         services: Services = self._admin_ref.services  # type: ignore[attr-defined]  # our Admin has them
         return services
 
+    @property
+    def noun(self) -> str:
+        """What one of them is called within a sentence: small letters, but for an abbreviation in front."""
+        first = self.name.split()[0]
+        return self.name if first.isupper() else self.name.lower()
+
     # What is read
 
     def base_query(self) -> Select[Any]:

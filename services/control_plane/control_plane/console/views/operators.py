@@ -36,7 +36,11 @@ class LimitFields(Form):
         "Only some sites",
         description="Whoever is limited to sites sees nothing of any other, and keeps neither operators nor keys.",
     )
-    site_ids = SearchManyField("Sites", lookup="site_ids", description="The only ones that exist then.")
+    site_ids = SearchManyField(
+        "Sites",
+        lookup="site_ids",
+        description="Those that are chosen are the only ones. With none, and the switch off: all.",
+    )
 
 
 class OperatorForm(LimitFields):
