@@ -20,7 +20,8 @@ _READ = text("""
     SELECT kept.* FROM json_to_recordset(CAST(:days AS json))
         AS asked (camera_id uuid, day date, begins timestamptz, ends timestamptz)
     JOIN coverage_days AS kept USING (day, camera_id, begins, ends)
-    WHERE NOT EXISTS (
+    -- Told apart from the list, so that other days' rows are not read, however many there are.
+    WHERE kept.day BETWEEN :first AND :last AND NOT EXISTS (
         SELECT FROM coverage_news AS news
         WHERE news.camera_id = asked.camera_id AND news.since < asked.ends AND news.until > asked.begins
     )
@@ -53,7 +54,8 @@ async def read_kept(
     asked = [_key(day) for day in days if is_settled(day, now)]
     if not asked:
         return {}
-    rows = await session.execute(_READ, {"days": json.dumps(asked)})
+    bounds = {"first": min(day.day for day in days), "last": max(day.day for day in days)}
+    rows = await session.execute(_READ, {"days": json.dumps(asked)} | bounds)
     return {(row.camera_id, row.day): covered(row) for row in rows}
 
 

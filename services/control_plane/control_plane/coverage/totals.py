@@ -58,7 +58,8 @@ _ASKED = """
           ))
     ), kept AS (
         SELECT kept.* FROM asked JOIN coverage_days AS kept USING (day, camera_id, begins, ends)
-        WHERE NOT EXISTS (
+        -- Told apart from the list, so that other days' rows are not read, however many there are.
+        WHERE kept.day BETWEEN :first AND :last AND NOT EXISTS (
             SELECT FROM coverage_news AS news
             WHERE news.camera_id = asked.camera_id AND news.since < asked.ends AND news.until > asked.begins
         )
@@ -89,7 +90,7 @@ async def total(session: AsyncSession, chosen: Chosen, days: Sequence[date], now
     """The sums of those days, as each camera's site counts them."""
     zones = (await session.scalars(_ZONES)).all()
     asked = [_asked(timezone, day) for timezone in zones for day in days]
-    given = chosen.parameters() | {"days": json.dumps(asked)}
+    given = chosen.parameters() | {"days": json.dumps(asked), "first": min(days), "last": max(days)}
     row = (await session.execute(_SUM, given)).one()
     missing = row.asked - row.kept
     lacking = []
