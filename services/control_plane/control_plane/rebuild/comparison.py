@@ -11,7 +11,7 @@ from control_plane.rebuild.objects import Candidate, Checksums, link_of
 
 
 @dataclass(frozen=True, slots=True)
-class KnownSegment:
+class SegmentRow:
     """A segment's row."""
 
     camera_id: uuid.UUID
@@ -44,7 +44,7 @@ class KnownSegment:
 
 
 def differences(
-    row: KnownSegment,
+    row: SegmentRow,
     candidate: Candidate,
     store_url: str,
     description: SegmentDescription | None,

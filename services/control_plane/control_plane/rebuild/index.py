@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from control_plane.models import SegmentState
 from control_plane.partitions import ensure_month
-from control_plane.rebuild.comparison import KnownSegment, differences
+from control_plane.rebuild.comparison import SegmentRow, differences
 from control_plane.rebuild.findings import Finding, Kind, Summary
 from control_plane.rebuild.objects import Candidate, Checksums, Day, Described, Reading, described, read, with_recording
 from control_plane.rebuild.placeholders import make_placeholders
@@ -98,7 +98,7 @@ class Rebuild:
         candidates: dict[Key, list[Candidate]] = {}
         for each in (each for day in days for each in day.objects):
             candidates.setdefault((each.camera_id, each.segment_id), []).append(each)
-        known: dict[Key, KnownSegment] = {}
+        known: dict[Key, SegmentRow] = {}
         async with self._sessions() as session:
             async for row in segments_in(session, self._stretches(days)):
                 if (row.camera_id, row.id) in candidates:
@@ -156,7 +156,7 @@ class Rebuild:
                     yield Stretch(before.camera_id, before.end, None)
                 yield Stretch(day.camera_id, None, day.end)
 
-    async def _compared(self, row: KnownSegment, candidate: Candidate) -> Finding | None:
+    async def _compared(self, row: SegmentRow, candidate: Candidate) -> Finding | None:
         listed = candidate.object
         reading: Reading | Finding = Reading(None, Checksums(listed.crc32c, None))
         if self._with_checksums or listed.metadata:
@@ -229,7 +229,7 @@ class Rebuild:
             async for row in segments_in(session, stretches):
                 self._missing(row)
 
-    def _missing(self, row: KnownSegment) -> None:
+    def _missing(self, row: SegmentRow) -> None:
         is_here = row.store_url in {"", self._store.url}
         if row.state is SegmentState.STORED and is_here and row.is_settled(self._began):
             self._summary.add(Finding(Kind.MISSING_OBJECT, row.object_name))

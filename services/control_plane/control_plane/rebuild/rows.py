@@ -13,14 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from camfleet_contract.descriptions import SegmentDescription
 from camfleet_contract.recordings import RecordingStatus
 from control_plane.models import Camera, Recording, SegmentState
-from control_plane.rebuild.comparison import KnownSegment
+from control_plane.rebuild.comparison import SegmentRow
 from control_plane.rebuild.objects import Described
 
 REBUILT = "rebuilt"
 """The error code of a recording that was recreated: how it ended is not known."""
 
 _READ_SEGMENTS = text(f"""
-    SELECT {", ".join(f"segment.{field.name}" for field in fields(KnownSegment))}
+    SELECT {", ".join(f"segment.{field.name}" for field in fields(SegmentRow))}
     FROM json_to_recordset(CAST(:ranges AS json)) AS range (camera_id uuid, "from" timestamptz, "to" timestamptz)
     JOIN segments AS segment ON segment.camera_id = range.camera_id
         AND segment.started_at >= range."from" AND segment.started_at < range."to"
@@ -100,7 +100,7 @@ class KnownRecording:
     camera_id: uuid.UUID
 
 
-async def segments_in(session: AsyncSession, stretches: Iterable[Stretch]) -> AsyncIterator[KnownSegment]:
+async def segments_in(session: AsyncSession, stretches: Iterable[Stretch]) -> AsyncIterator[SegmentRow]:
     """The rows, as they come: there may be millions where a wrong store is looked at."""
     ranges = [
         {
@@ -112,7 +112,7 @@ async def segments_in(session: AsyncSession, stretches: Iterable[Stretch]) -> As
     ]
     if ranges:
         async for row in await session.stream(_READ_SEGMENTS, {"ranges": json.dumps(ranges)}):
-            yield KnownSegment(**{**row._mapping, "state": SegmentState(row.state)})  # noqa: SLF001 - its documented name
+            yield SegmentRow(**{**row._mapping, "state": SegmentState(row.state)})  # noqa: SLF001 - its documented name
 
 
 async def recordings_of(session: AsyncSession, ids: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, KnownRecording]:
