@@ -17,6 +17,7 @@ from bench.coverage import coverage
 from bench.depacketizing import depacketizing
 from bench.ethernet import NoEthernetError
 from bench.fast_forward import LATE, fast_forward
+from bench.fleet_look import CAMERAS_EACH, RECORDERS, fleet_look
 from bench.lists import LISTS, SIZES, lists
 from bench.muxing import muxing
 from bench.rate_limit import rate_limit
@@ -71,6 +72,7 @@ BENCHMARKS: dict[tuple[str, ...], Callable[[Path], Coroutine[Any, Any, list[Resu
         f"coverage.fleet_day.{COVERED_CAMERAS}",
     ): coverage,
     tuple(f"lists.{name}.{size}" for name in LISTS for size in SIZES[1:]): lists,
+    (f"liveness.look.{RECORDERS}", f"liveness.first_windows.{RECORDERS * CAMERAS_EACH}"): fleet_look,
     ("storage.rebuild_index", "storage.rebuild_index.compared"): rebuild_index,
 }
 
