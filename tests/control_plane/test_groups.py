@@ -48,6 +48,21 @@ async def test_of_one_subject_one_after_the_other_in_their_order() -> None:
     assert work.groups == [[1, 2, 3], [11], [21]]
 
 
+async def test_two_groups_are_under_way_where_order_does_not_matter() -> None:
+    work = Work()
+    groups = Groups(work, at_once=2)
+    first = asyncio.create_task(groups.ask(1))
+    await work.has_begun.wait()
+    second = asyncio.create_task(groups.ask(2))
+    while len(work.groups) < 2:  # noqa: ASYNC110 - a count, no event
+        await asyncio.sleep(0)
+    third = asyncio.create_task(groups.ask(3))
+    work.goes_on.set()
+    assert [await first, await second, await third] == [2, 4, 6]
+    assert work.groups == [[1], [2], [3]]
+    assert await groups.ask(4) == 8
+
+
 async def test_a_value_that_is_refused_fails_alone() -> None:
     work = Work()
     work.goes_on.set()

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import asyncpg
 
@@ -36,16 +36,21 @@ class Groups(Generic[Item, Answer]):
         work: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
         *,
         key: Callable[[Item], Hashable] | None = None,
+        at_once: int = 1,
         most: int = _MOST_AT_ONCE,
         most_waiting: int = _MOST_WAITING,
     ) -> None:
-        """Items with the same `key` never go into one group, but one after the other, in their order."""
+        """Items with the same `key` never go into one group, but one after the other, in their order.
+
+        So many groups are under way `at_once`, each on a connection of its own: only where order does not matter.
+        """
         self._work = work
         self._key = key
+        self._at_once = at_once
         self._most = most
         self._most_waiting = most_waiting
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
-        self._working: asyncio.Task[None] | None = None
+        self._working: set[asyncio.Task[None]] = set()
 
     async def ask(self, item: Item) -> Answer:
         """The answer to `item`, once the statement that it went into is committed. Raises what `work` raises."""
@@ -53,19 +58,23 @@ class Groups(Generic[Item, Answer]):
             raise Unavailable("The service is overloaded; try again.", retry_after_seconds=2)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
-        if self._working is None:
-            self._working = asyncio.create_task(self._work_off(), name="group")
+        if len(self._working) < self._at_once:
+            self._working.add(asyncio.create_task(self._work_off(), name="group"))
         return await answer
 
     async def _work_off(self) -> None:
         try:
             while group := self._next():
                 await self._answer(group)
-        finally:
-            self._working = None
-            for _, answer in self._waiting:  # only when the loop ends in the middle
+        except asyncio.CancelledError:
+            # The loop ends in the middle: nobody would ever answer those who wait.
+            for _, answer in self._waiting:
                 answer.cancel()
             self._waiting.clear()
+            raise
+        finally:
+            # Not by a callback of the task, which comes later: who asks in between would wait for nobody.
+            self._working.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     def _next(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
         group: list[tuple[Item, asyncio.Future[Answer]]] = []

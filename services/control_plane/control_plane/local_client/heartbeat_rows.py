@@ -61,7 +61,7 @@ class Heartbeats:
 
     def __init__(self, direct: Direct) -> None:
         self._direct = direct
-        self._groups: Groups[_Said, Written | None] = Groups(self._keep)
+        self._groups: Groups[_Said, Written | None] = Groups(self._keep, at_once=2)
 
     async def keep(self, token_sha256: bytes, address: str | None, report: Heartbeat) -> Written | None:
         """Keep one, with its chain heads and as a sign of life. None if the token is good no more, or never was."""

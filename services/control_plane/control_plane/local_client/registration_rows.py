@@ -43,7 +43,9 @@ _REGISTER = """
     ), repeated AS (
         SELECT DISTINCT ON (asked.place) asked.place, known.id
         FROM asked JOIN recordings AS known
-          ON known.client_id = asked.client_id AND known.camera_id = asked.camera_id AND known.status = 'scheduled'
+          ON known.client_id = asked.client_id AND known.camera_id = asked.camera_id
+         -- By the index of what is open: `status = 'scheduled'` alone would read what is scheduled anywhere.
+         AND known.status IN ('scheduled', 'recording') AND known.status || '' = 'scheduled'
          AND known.schedule_id IS NOT DISTINCT FROM asked.known_schedule_id
          AND known.name = coalesce(asked.name, asked.camera_name) AND known.created_at > $9::timestamptz - $10::interval
         WHERE asked.own_id IS NULL
