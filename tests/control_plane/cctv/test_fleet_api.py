@@ -289,3 +289,10 @@ async def test_a_body_that_does_not_say_it_is_json_gets_a_hint(admin: Script) ->
     body = b'{"name": "Harbour"}'
     answer = await admin.call("POST", "sites/", content=body, media_type="application/json; charset=utf-8")
     assert answer.status_code == 201
+
+
+async def test_the_preview_is_no_schedule(admin: Script) -> None:
+    for method in ("GET", "PATCH", "DELETE"):
+        answer = await admin.call(method, "schedules/preview/", {})
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "POST"), answer.text
+    await admin.refused(422, "GET", "schedules/previews/")

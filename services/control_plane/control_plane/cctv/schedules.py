@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Body, status
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from control_plane.cctv import examples
 from control_plane.cctv.answers import ScheduleAnswer
@@ -19,6 +20,14 @@ from control_plane.fleet.schedules import NewSchedule, ScheduleChange
 from control_plane.fleet.visibility import check_camera, of_cameras
 from control_plane.models import Camera, ClientCamera, Schedule, Site
 
+
+class _ScheduleId(StringConvertor):
+    """Anything but `preview`, which is a path of its own: other methods there are refused as such."""
+
+    regex = "(?!preview/)[^/]+"
+
+
+register_url_convertor("schedule", _ScheduleId())
 router = APIRouter(route_class=KeyRoute, tags=["schedules"])
 
 
@@ -61,13 +70,13 @@ async def create_schedule(
     return await answer(session, await schedules.create_schedule(session, new, actor=caller.actor))
 
 
-@router.get("/schedules/{schedule_id}/", responses=NOT_FOUND)
+@router.get("/schedules/{schedule_id:schedule}/", responses=NOT_FOUND)
 async def show_schedule(session: Session, caller: Viewer, schedule_id: UUID) -> ScheduleAnswer:
     """Show a schedule."""
     return await answer(session, await schedules.find_schedule(session, schedule_id, seen_by=caller))
 
 
-@router.patch("/schedules/{schedule_id}/", responses=NOT_JSON | NOT_FOUND)
+@router.patch("/schedules/{schedule_id:schedule}/", responses=NOT_JSON | NOT_FOUND)
 async def change_schedule(
     session: Session,
     caller: OperatorCaller,
@@ -81,7 +90,7 @@ async def change_schedule(
     return await answer(session, await schedules.change_schedule(session, schedule, change, actor=caller.actor))
 
 
-@router.delete("/schedules/{schedule_id}/", status_code=status.HTTP_204_NO_CONTENT, responses=NOT_FOUND)
+@router.delete("/schedules/{schedule_id:schedule}/", status_code=status.HTTP_204_NO_CONTENT, responses=NOT_FOUND)
 async def delete_schedule(session: Session, caller: OperatorCaller, schedule_id: UUID) -> None:
     """Delete a schedule. What it recorded stays."""
     schedule = await schedules.find_schedule(session, schedule_id, seen_by=caller, for_change=True)
