@@ -74,7 +74,8 @@ _SUM = text(f"""
         (
             SELECT coalesce(jsonb_object_agg(cause, seconds), '{{}}') FROM (
                 SELECT cause, sum(CAST(value AS float8)) AS seconds
-                FROM kept AS one, jsonb_each_text(one.lost) AS by_cause (cause, value) GROUP BY cause
+                FROM kept AS one, jsonb_each_text(one.lost) AS by_cause (cause, value)
+                WHERE one.lost <> '{{}}' GROUP BY cause
             ) AS lost
         ) AS lost
     FROM kept
