@@ -11,14 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 from starlette.requests import Request
 from starlette.responses import Response
-from wtforms import BooleanField, Form, IntegerField, StringField
-from wtforms.validators import Optional
+from wtforms import Form
 
 from camfleet_contract.uploading import read_hours
 from control_plane.console import display
 from control_plane.console.asked import newest
 from control_plane.console.contacts import OPEN, cameras_now, problems_of, status
-from control_plane.console.fields import NEEDED, SearchField, SearchManyField, show_chosen
+from control_plane.console.fields import show_chosen
 from control_plane.console.filters import ChoiceFilter, ObjectFilter
 from control_plane.console.roles import may
 from control_plane.console.sessions import operator_of, principal_of
@@ -26,6 +25,7 @@ from control_plane.console.tokens import hand_over
 from control_plane.console.uploads import uploads_of
 from control_plane.console.views import lookups
 from control_plane.console.views.base import ConsoleView, identifier
+from control_plane.console.views.client_form import ClientForm
 from control_plane.errors import Invalid
 from control_plane.events import Actor
 from control_plane.fleet.clients import (
@@ -43,30 +43,6 @@ from control_plane.models import Camera, Client, ClientCamera, ClientContact, Cl
 from control_plane.security.principals import UNLIMITED
 
 _SHOWN_CAMERAS = 100
-
-
-class ClientForm(Form):
-    """A local recording client."""
-
-    name = StringField("Name", [NEEDED])
-    site_id = SearchField("Site", lookup="site_id", validators=[NEEDED])
-    camera_ids = SearchManyField(
-        "Cameras",
-        lookup="camera_ids",
-        depends_on="site_id",
-        description="The cameras that this recorder records. Type a part of a name or an address; only cameras of its "
-        "site can be chosen.",
-    )
-    upload_limit_kbit = IntegerField(
-        "Upload limit in kbit/s",
-        [Optional()],
-        description="What all its uploads together may take of the site's uplink: 2000 is 2 Mbit/s. Empty: no limit.",
-    )
-    upload_hours = StringField(
-        "Upload hours",
-        description="When it may upload, in the site's time: “22:00-06:00, 12:00-13:00”. Empty: always.",
-    )
-    is_active = BooleanField("Active", default=True, description="The tokens of an inactive client are refused.")
 
 
 def _with_status(value: str) -> Any:
