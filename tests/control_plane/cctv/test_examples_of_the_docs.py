@@ -16,8 +16,10 @@ from control_plane.events import COMMAND_LINE
 from control_plane.models import Role
 from control_plane.security.operators import create_operator
 from control_plane.services import Services
+from control_plane.settings import Settings
 from tests.control_plane.cctv.footage import Footage
 from tests.control_plane.cctv.scripts import BASE, Script
+from tests.control_plane.cctv.test_playback import put
 from tests.control_plane.cctv.test_roles import ids
 
 __all__ = ["ids"]
@@ -88,13 +90,14 @@ def test_no_example_asks_for_what_the_document_does_not_have(services: Services)
 
 @pytest.mark.timeout(180)
 async def test_every_example_works(
-    ids: dict[str, Any], admin: Script, services: Services, http: httpx.AsyncClient
+    ids: dict[str, Any], admin: Script, services: Services, settings: Settings, http: httpx.AsyncClient
 ) -> None:
     async with services.sessions.begin() as session:
         await create_operator(session, "maria", PASSWORD, Role.ADMIN, actor=COMMAND_LINE)
     footage, evening = Footage(services), datetime(2026, 3, 1, 19, tzinfo=UTC)
     recording = await footage.recording({"id": ids["client"]}, {"id": ids["camera"]}, started_at=evening)
-    await footage.segments(recording, 2, stored=2)
+    for segment in await footage.segments(recording, 2, stored=2):
+        put(settings, segment.object_name)
     known = {name.upper(): str(value) for name, value in ids.items()}
     known |= {"KEY": admin.key or "", "PASSWORD": PASSWORD, "CAMERA_PASSWORD": "secret"}
     for one in examples():
