@@ -55,6 +55,11 @@ kills: setup ## Kill a recorder 200 times at random moments: what each costs; KI
 power-cuts: setup ## Cut the power of a recorder's disk at random moments (root, Linux); POWER_CUTS_ARGS as above
 	@$(VENV)/bin/python -m trials power-cuts $(POWER_CUTS_ARGS)
 
+.PHONY: openapi
+openapi: setup ## Write docs/openapi/*.json anew, after a change of either API
+	@mkdir -p docs/openapi
+	@for api in cctv local-client; do $(VENV)/bin/control-plane openapi $$api >docs/openapi/$$api.json || exit 1; done
+
 .PHONY: soak
 soak: setup ## Half an hour of camera faults and two restarts; SOAK_ARGS="--minutes N --cameras N --seed N"
 	@$(VENV)/bin/python -m trials soak $(SOAK_ARGS)
