@@ -5,6 +5,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -66,6 +67,9 @@ async def test_no_input_gives_an_answer_that_is_not_documented(
     code, report = await _fuzz(server.url + base, secret, phases, tmp_path)
     assert code == 0, report
     assert "No issues found" in report, report
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {secret}"}) as caller:
+        answer = await caller.get(f"{server.url}{base}/cameras{'/' if base.endswith('cctv') else ''}")
+    assert answer.status_code == 200, "else it took its own credential away, and most of its calls were 401"
 
 
 async def _fuzz(url: str, secret: str, phases: str, folder: Path) -> tuple[int, str]:
