@@ -1,7 +1,7 @@
-"""The log's line about a request, written the short way: the same line as structlog's, in a hundredth of the time.
+"""The log's line about a request, written the short way: the same line as structlog's.
 
-A line a request is most of what a busy service logs, and structlog, logging and all that takes secrets out of free text
-cost five times what answering the request did. What is not plain goes the long way.
+A line a request is most of what a busy service logs, and structlog, logging and the search for secrets in free text are
+made for what is rarer. What is not plain goes the long way.
 """
 
 import json
