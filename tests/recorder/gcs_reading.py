@@ -7,6 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 _FROM_THE_END = re.compile(r"bytes=-([0-9]+)")
+_WITHIN = re.compile(r"bytes=(\d+)-(\d+)")
 _LISTED = re.compile(r"nextPageToken,items\(([a-zA-Z0-9,]+)\)")
 
 
@@ -23,9 +24,15 @@ def page_of(objects: Mapping[str, Mapping[str, Any]], asked: Mapping[str, str], 
 
 
 def part_of(body: bytes, range_header: str | None) -> Response:
-    """All of an object, or its end (RFC 9110, 14.1.2)."""
+    """All of an object, its end, or a part from the middle (RFC 9110, 14.1.2)."""
     if range_header is None:
         return Response(body)
+    if within := _WITHIN.fullmatch(range_header):
+        start, end = int(within[1]), min(int(within[2]) + 1, len(body))
+        if start >= end:
+            return Response(status_code=416)
+        told = {"Content-Range": f"bytes {start}-{end - 1}/{len(body)}"}
+        return Response(body[start:end], 206, told)
     asked = _FROM_THE_END.fullmatch(range_header)
     assert asked, range_header
     if not body:

@@ -13,6 +13,7 @@ import pytest_asyncio
 from control_plane.stores import (
     NameTakenError,
     NewUpload,
+    NoSuchObjectError,
     Removal,
     Store,
     StoredObject,
@@ -191,3 +192,11 @@ async def test_a_wrong_credentials_file_says_so(tmp_path: Path, monkeypatch: pyt
     async with closing(store):
         with pytest.raises(StoreUnavailableError, match="GCP_CREDENTIALS_PATH"):
             await store.look_up(NAME)
+
+
+async def test_a_part_of_an_object_is_read_as_it_is(gcs: Gcs, store: Store) -> None:
+    await send((await store.open_upload(upload(), NOW)).uri, CONTENT)
+    for start, length in ((0, 8), (13, 4000), (len(CONTENT) - 5, 5), (0, len(CONTENT))):
+        assert b"".join([piece async for piece in store.read_part(NAME, start, length)]) == CONTENT[start:][:length]
+    with pytest.raises(NoSuchObjectError):
+        await anext(store.read_part("cameras/none.mp4", 0, 8))

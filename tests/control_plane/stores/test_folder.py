@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from control_plane.stores import (
     NewUpload,
+    NoSuchObjectError,
     Store,
     StoredObject,
     StoreUnavailableError,
@@ -174,3 +175,12 @@ class _Closing(FolderStore):
 
     async def aclose(self) -> None:
         await self.close()
+
+
+async def test_a_part_of_a_file_is_read_as_it_is(store: Store, folder: Path) -> None:
+    content = os.urandom(3 * 1024 * 1024 + 17)
+    (folder / NAME).write_bytes(content)
+    for start, length in ((0, 8), (1024 * 1024 - 3, 2 * 1024 * 1024), (len(content) - 5, 5), (0, len(content))):
+        assert b"".join([piece async for piece in store.read_part(NAME, start, length)]) == content[start:][:length]
+    with pytest.raises(NoSuchObjectError):
+        await anext(store.read_part("cameras/none.mp4", 0, 8))
