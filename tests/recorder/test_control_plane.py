@@ -72,7 +72,8 @@ async def test_the_link_is_logged_once_a_change(fake: FakeControlPlane, control_
                 await control_plane.health()
             except ControlPlaneUnreachable:
                 assert status == 503
-    assert [entry["event"] for entry in logs] == [
+    # What is captured is the whole process's, also of threads that another test has left.
+    assert [entry["event"] for entry in logs if entry["event"].startswith("control_plane_")] == [
         "control_plane_connected",
         "control_plane_unreachable",
         "control_plane_connected",

@@ -90,8 +90,8 @@ def test_what_came_by_now_can_be_had_in_the_middle_of_a_nap(pool: ThreadPoolExec
     recipient = Recipient()
     with camera, ours:
         line = Line(ours, recipient.receive, silence_seconds=60, nap_seconds=60)
+        camera.sendall(b"first")  # read as soon as there is a connection, and nothing more in that minute
         ending = carried(reader, pool, line)
-        camera.sendall(b"first")
         assert recipient.came.wait(60)
         camera.sendall(b", and what came in the nap")
         reader.read_out(limit_seconds=30)

@@ -157,7 +157,8 @@ async def test_an_object_that_is_gone_or_wrong_is_uploaded_again(
     await drained(make_reports(None))
     held = data_spool.segments.get(segment.id)
     assert held is not None
-    assert (held.state, held.object_name, held.refusal) == (SegmentState.SEALED, None, "look")
+    assert (held.state, held.generation, held.refusal) == (SegmentState.SEALED, None, "look")
+    assert held.object_name == name_of(segment), "which asks for another session"
 
 
 @pytest.mark.parametrize("code", [RefusalCode.CONFLICT, RefusalCode.STORE_UNAVAILABLE, None])
