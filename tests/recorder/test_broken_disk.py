@@ -13,6 +13,7 @@ from camfleet_contract.gaps import GapCause
 from camfleet_contract.heartbeats import CameraCondition
 from recorder.cameras import Cameras
 from recorder.capturing import Capturing
+from recorder.durability import Syncer
 from recorder.spool import SegmentState, Spool
 from tests.recorder.disks import MisbehavingDisk, misbehaving_disk
 from tests.recorder.recorded import assert_nothing_is_lost, footage
@@ -92,12 +93,13 @@ async def test_a_segment_of_which_an_fsync_failed_is_copied_whatever_later_ones_
     """The kernel tells of a lost write once; the next `fsync` succeeds though the disk never got it."""
     async with misbehaving_disk(tmp_path / "base" / "recordings") as disk, CameraSimulator(SPECS[1:], port=0) as gates:
         spool = Spool.open(tmp_path / "base")
-        gate = camera(gates.url("gate"))
-        cameras = Cameras(spool)
+        gate, syncer = camera(gates.url("gate")), Syncer(spool.sync)
+        cameras = Cameras(spool, syncer=syncer)
         cameras.apply(config(always(gate, segment_seconds=6)))
         with capture_logs() as logs:
             async with running(cameras):
-                await until(lambda: cameras.states()[0].condition is CameraCondition.RECORDING)
+                # Its name is on the disk: what fails from now on is a flush of the file, and not of its folder.
+                await until(lambda: any(file.synced > 0 for file in list(syncer._growing.values())))
                 await disk.fail(fsync="EIO")
                 await until(lambda: "growing_files_not_synced" in [line["event"] for line in logs])
                 await disk.mend()
